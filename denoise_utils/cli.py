@@ -1,0 +1,60 @@
+"""The command line: python -m denoise_utils COMMAND; TensorFlow is imported only by what needs it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from denoise_utils import profiles
+
+
+def _report(arguments):
+    profile = profiles.load_profile(arguments.profile)
+    os.environ["DENOISE_PROFILE"] = profile.name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sorted(Path(arguments.folder).glob("*.h5")):
+        raise FileNotFoundError(f"Expected .h5 files in {arguments.folder}, found none: name the models' folder.")
+    out = Path(arguments.out) if arguments.out else profile.reports
+    from denoise_utils import report
+
+    found = report.make_report(arguments.folder, arguments.cap, profile)
+    report.write_report(found, out)
+    print(report.markdown(found))
+    print(f"Written to {out}: budget.csv, budget.md, budget.html")
+    return found.exit_code
+
+
+def make_parser():
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    report = commands.add_parser(
+        "report",
+        help="count and score every .h5 of a folder",
+        description="Write budget.csv, budget.md and budget.html. Exit code: 0, 1 if a capped model is "
+        "over the cap, 2 if a file could not be read.",
+    )
+    report.add_argument("folder", help="the folder that holds the .h5 files")
+    report.add_argument("--out", help="where to write (default: the profile's reports folder)")
+    report.add_argument("--cap", type=int, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
+    report.add_argument(
+        "--profile",
+        choices=["full", "quick"],
+        default="full",
+        help="full: the whole test set (default); quick: a small one, bundled images where no data is",
+    )
+    report.set_defaults(run=_report)
+    return parser
+
+
+def main(words=None):
+    """Run one command and return its exit code; expected errors are one line on stderr."""
+    arguments = make_parser().parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped: what was finished is kept", file=sys.stderr)
+        return 130

@@ -1,0 +1,148 @@
+"""Measure images: PSNR, SSIM, BCE with its floor, and legibility; lay scores out as a table.
+
+Images are (N, H, W, C) in [0, 1]; measures are per image, (N,), so that a mean is the mean
+of per-image values and has a spread.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from denoise_utils import saving
+
+EPSILON = 1e-7  # Keras's own clip inside the logarithm
+HIGHEST_PSNR = 100.0  # dB, given to an image without any error
+CHUNK = 1000  # images measured at once, to bound the memory
+
+
+def clip(images):
+    """Return images as float32, clipped to [0, 1]: what a screen would show."""
+    return np.clip(np.asarray(images, dtype=np.float32), 0, 1)
+
+
+def _check_alike(images, clean):
+    images, clean = np.asarray(images), np.asarray(clean)
+    if images.shape != clean.shape or images.ndim != 4:
+        raise ValueError(f"Expected two arrays of one shape (N, H, W, C), got {images.shape}, {clean.shape}.")
+    if not np.all(np.isfinite(images)):
+        raise ValueError("Expected finite images, got NaN or infinity: the model that made them is broken.")
+    return images, clean
+
+
+def _per_image_mean(values):
+    return values.reshape(len(values), -1).mean(axis=1, dtype=np.float64)
+
+
+def mse(images, clean):
+    """Return the mean squared error of each image, clipped to [0, 1]."""
+    images, clean = _check_alike(images, clean)
+    return _per_image_mean((clip(images) - clean) ** 2)
+
+
+def psnr(images, clean):
+    """Return each image's peak signal-to-noise ratio in dB for a peak of 1, at most 100."""
+    return -10 * np.log10(np.maximum(mse(images, clean), 10 ** (-HIGHEST_PSNR / 10)))
+
+
+def ssim(images, clean):
+    """Return each image's structural similarity (Wang et al. 2004: Gaussian window of 11, sigma 1.5)."""
+    import tensorflow as tf
+
+    images, clean = _check_alike(images, clean)
+    starts = range(0, len(images), CHUNK)
+    chunks = [(clip(images[i : i + CHUNK]), np.float32(clean[i : i + CHUNK])) for i in starts]
+    return np.concatenate([tf.image.ssim(a, b, max_val=1.0).numpy() for a, b in chunks])
+
+
+def bce(images, clean):
+    """Return each image's binary cross-entropy against the clean one, in nats per pixel."""
+    images, clean = _check_alike(images, clean)
+    images = np.clip(np.asarray(images, dtype=np.float64), EPSILON, 1 - EPSILON)
+    return _per_image_mean(-(clean * np.log(images) + (1 - clean) * np.log1p(-images)))
+
+
+def bce_floor(clean):
+    """Return the lowest BCE that each clean image allows: the entropy of its grey values."""
+    return bce(clean, clean)
+
+
+def read_digits(judge, images):
+    """Return the digit (N,) that the classifier `judge` reads in each image."""
+    return np.argmax(predict(judge, clip(images)), axis=1)
+
+
+def legibility(judge, images, labels):
+    """Return the share of images whose digit the classifier `judge` reads correctly."""
+    return float(np.mean(read_digits(judge, images) == labels))
+
+
+def predict(model, images, batch_size=256):
+    """Return the model's output for `images`; call it once for many, it costs 40 ms a call."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every fifth new model
+    return model.predict(images, batch_size=batch_size, verbose=0)
+
+
+def load_judge(folder):
+    """Load the classifier that measures legibility; raise FileNotFoundError if notebook 2 was not run."""
+    path = Path(folder) / "digit_judge.h5"
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected the judge of legibility at {path}: run notebook 02_add_noise first.")
+    return saving.load_model(path)
+
+
+def score(images, pairs, judge=None):
+    """Score `images` against `pairs.clean`: means and standard deviations over images.
+
+    Returns psnr and psnr_sd (dB), ssim and ssim_sd, bce and excess (nats per pixel, excess over
+    the floor of the clean images), and legibility, None without a judge or labels.
+    """
+    psnrs, ssims = psnr(images, pairs.clean), ssim(images, pairs.clean)
+    mean_bce, floor = float(bce(images, pairs.clean).mean()), float(bce_floor(pairs.clean).mean())
+    known = judge is not None and pairs.labels is not None
+    return {
+        "images": len(images),
+        "bce": mean_bce,
+        "excess": mean_bce - floor,
+        "psnr": float(psnrs.mean()),
+        "psnr_sd": float(psnrs.std()),
+        "ssim": float(ssims.mean()),
+        "ssim_sd": float(ssims.std()),
+        "legibility": legibility(judge, images, pairs.labels) if known else None,
+    }
+
+
+def score_model(model, pairs, judge=None):
+    """Score the model's output on `pairs.noisy` against `pairs.clean`."""
+    return score(predict(model, pairs.noisy), pairs, judge)
+
+
+COLUMNS = {
+    "name": ("model", "{}"),
+    "parameters": ("parameters", "{:,}"),
+    "bce": ("BCE", "{:.4f}"),
+    "excess": ("excess", "{:.4f}"),
+    "psnr": ("PSNR (dB)", "{:.2f}"),
+    "psnr_sd": ("sd", "{:.2f}"),
+    "ssim": ("SSIM", "{:.3f}"),
+    "ssim_sd": ("sd", "{:.3f}"),
+    "legibility": ("read by the judge", "{:.1%}"),
+}
+
+
+def format_table(rows, columns=COLUMNS, caption=""):
+    """Return `rows` (dicts) as a Markdown table; `columns` gives each key its title and format.
+
+    What a row lacks is shown as a dash.
+    """
+
+    def cell(row, key):
+        value = row.get(key)
+        text = "-" if value is None else columns[key][1].format(value)
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    titles = " | ".join(title for title, _ in columns.values())
+    aligned = " | ".join("---" if layout == "{}" else "---:" for _, layout in columns.values())
+    lines = [f"| {titles} |", f"| {aligned} |"]
+    lines += ["| " + " | ".join(cell(row, key) for key in columns) + " |" for row in rows]
+    return "\n".join(lines + ([f"\n*{caption}*"] if caption else []))

@@ -1,0 +1,120 @@
+"""Build models from standard Keras layers, so that their .h5 opens with plain Keras too.
+
+All take noisy images (N, 28, 28, 1), float32 in [0, 1], and return images of the same shape.
+"""
+
+import json
+import math
+
+import keras
+from keras import layers
+
+
+def _conv(x, filters, padding="same"):
+    return layers.Conv2D(filters, 3, padding=padding, activation="relu")(x)
+
+
+def _to_image(x, channels=1):
+    return layers.Conv2D(channels, 3, padding="same", activation="sigmoid")(x)
+
+
+def capped_autoencoder(filters=16, depth=2):
+    """Build the pool/upsample autoencoder that the grid search varies.
+
+    The first convolution has `filters` filters, all later ones half as many; `depth` poolings
+    are undone by `depth` upsamplings. A side of 7 is pooled to 4 and cropped from 8 to 7 on the way back.
+    """
+    narrow = filters // 2
+    inputs = x = layers.Input((28, 28, 1))
+    sides = []
+    for level in range(depth):
+        x = _conv(x, filters if level == 0 else narrow)
+        sides.append(x.shape[1])
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    for side in reversed(sides):
+        x = _conv(x, narrow)
+        x = layers.UpSampling2D(2)(x)
+        extra = x.shape[1] - side
+        if extra:
+            x = layers.Cropping2D(((0, extra), (0, extra)))(x)
+    return keras.Model(inputs, _to_image(x), name="capped_autoencoder")
+
+
+def project_c_pooling():
+    """Build project C's own answer: filters 16-8-4, code 4x4x4; 3,369 parameters."""
+    inputs = x = layers.Input((28, 28, 1))
+    for filters in (16, 8, 4):
+        x = _conv(x, filters)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    for filters, padding in ((4, "same"), (8, "same"), (16, "valid")):
+        x = _conv(x, filters, padding)
+        x = layers.UpSampling2D(2)(x)
+    return keras.Model(inputs, _to_image(x), name="project_c_pooling")
+
+
+def project_c_dense():
+    """Build another answer to the same assignment: a dense code of 11 numbers; 3,552 parameters."""
+    inputs = layers.Input((28, 28, 1))
+    x = layers.Conv2D(1, 18, padding="same", activation="relu")(inputs)
+    x = layers.MaxPooling2D(4)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(11, activation="relu")(x)
+    x = layers.Dense(196, activation="relu")(x)
+    x = layers.Reshape((14, 14, 1))(x)
+    x = layers.Conv2DTranspose(1, 18, strides=2, padding="same", activation="sigmoid")(x)
+    return keras.Model(inputs, x, name="project_c_dense")
+
+
+def project_c_transposed():
+    """Build the third answer: transposed convolutions; 3,279 parameters."""
+    inputs = layers.Input((28, 28, 1))
+    x = _conv(inputs, 12)
+    x = layers.MaxPooling2D(2)(x)
+    x = _conv(x, 14)
+    x = layers.Conv2DTranspose(12, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid")(x)
+    return keras.Model(inputs, x, name="project_c_transposed")
+
+
+def digit_judge():
+    """Build the classifier that measures legibility: digits (N, 28, 28, 1) to 10 probabilities."""
+    inputs = x = layers.Input((28, 28, 1))
+    for filters, convolutions in ((24, 1), (48, 2), (64, 1)):
+        for _ in range(convolutions):
+            x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(0.4)(x)
+    x = layers.Dense(10, activation="softmax")(x)
+    return keras.Model(inputs, x, name="digit_judge")
+
+
+def count_parameters(model):
+    """Return (all parameters, trainable parameters) of a built model."""
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return model.count_params(), trainable
+
+
+def describe_layers(model):
+    """Return one dict per layer: its name, class, output shape, parameters, and what it says of itself."""
+    rows = []
+    for layer in model.layers:
+        config, shape = layer.get_config(), layer.output.shape[1:]
+        parts = [config.get(key) for key in ("kernel_size", "pool_size", "strides", "activation")]
+        rows.append(
+            {
+                "name": layer.name,
+                "layer": type(layer).__name__,
+                "output": "x".join(map(str, shape)),
+                "parameters": layer.count_params(),
+                "details": json.dumps([part for part in parts if part]),
+            }
+        )
+    return rows
+
+
+def architecture_line(model):
+    """Return the architecture in one line, such as "Conv2D 28x28x16 > MaxPooling2D 14x14x16 > ..."."""
+    return " > ".join(f"{row['layer']} {row['output']}" for row in describe_layers(model)[1:])

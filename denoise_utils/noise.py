@@ -1,0 +1,211 @@
+"""Damage images: six kinds of noise, vectorised, seeded, never in place, and the tasks they make.
+
+Every function takes `clean` (N, H, W, C), float32 in [0, 1], and returns an array of the
+same shape, dtype and range. `seed` is an int or a numpy Generator.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from denoise_utils import data
+
+WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
+MIXES = ("sum", "maximum", "clipped sum")
+
+
+def add_watermark(clean, marks=10, *, seed):
+    """Stamp `marks` (an int, or one int per image) X-shaped marks at random places.
+
+    Each mark is 5x5 with 9 pixels of value 1, wholly inside the image, combined by maximum;
+    marks may overlap.
+    """
+    clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
+    num_images, height, width, _ = clean.shape
+    marks = np.broadcast_to(np.asarray(marks), (num_images,))
+    if marks.dtype.kind not in "iu" or marks.min() < 0 or min(height, width) < 5:
+        raise ValueError(f"Expected whole numbers of marks from 0 up on images of at least 5x5, got {marks}.")
+    noisy = clean.copy()
+    rows, columns = np.nonzero(WATERMARK)
+    for mark in range(marks.max()):  # at most a few dozen; each stamps all images at once
+        top = rng.integers(0, height - 4, num_images)
+        left = rng.integers(0, width - 4, num_images)
+        images = np.flatnonzero(marks > mark)[:, None]
+        noisy[images, top[images] + rows, left[images] + columns] = 1
+    return noisy
+
+
+def add_occlusion(clean, thickness=1, *, seed):
+    """Set a band of `thickness` rows (even images) or columns (odd images) to 1.
+
+    The first line is uniform over 10..20 of 28 pixels, scaled to other sizes.
+    """
+    clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
+    num_images, height, width, _ = clean.shape
+    _check_range(thickness, "thickness in pixels", 1, min(height, width) // 4)
+    noisy = clean.copy()
+    for first, length, by_row in ((0, height, True), (1, width, False)):
+        images = np.arange(first, num_images, 2)
+        lines = rng.integers(length * 10 // 28, length * 20 // 28 + 1, len(images))
+        for offset in range(thickness):
+            line = np.minimum(lines + offset, length - 1)
+            if by_row:
+                noisy[images, line] = 1
+            else:
+                noisy[images, :, line] = 1
+    return noisy
+
+
+def add_clutter(clean, garments, mix="sum", *, seed):
+    """Lay a random garment over each image.
+
+    `garments` is (M, H, W, C), float32 in [0, 1]. `mix` is "sum" ((clean + garment) / 2, the
+    unclipped sum divided by its maximum), "maximum", or "clipped sum".
+    """
+    clean, garments = data.check_images(clean, "clean"), data.check_images(garments, "garments")
+    if garments.shape[1:] != clean.shape[1:]:
+        raise ValueError(f"Expected garments of shape (M, *{clean.shape[1:]}), got {garments.shape}.")
+    if mix not in MIXES:
+        raise ValueError(f'Expected a mix of {", ".join(MIXES)}, got "{mix}".')
+    over = garments[np.random.default_rng(seed).integers(0, len(garments), len(clean))]
+    if mix == "maximum":
+        return np.maximum(clean, over)
+    total = clean + over
+    return total / 2 if mix == "sum" else np.minimum(total, 1)
+
+
+def add_gaussian(clean, sigma=0.2, *, seed):
+    """Add normal noise of standard deviation `sigma` (a number, or one per image), clip to [0, 1]."""
+    clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
+    sigma = _per_image(sigma, "sigma on the [0, 1] scale", clean)
+    noisy = rng.standard_normal(clean.shape, dtype=np.float32)
+    noisy *= sigma
+    noisy += clean
+    return np.clip(noisy, 0, 1, out=noisy)
+
+
+def add_salt_and_pepper(clean, amount=0.5, *, seed):
+    """Set a fraction `amount` (a number, or one per image) of the pixels to 0 or 1, half each."""
+    clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
+    amount = _per_image(amount, "amount as a fraction", clean)
+    draw = rng.random((*clean.shape[:3], 1), dtype=np.float32)  # all channels of a pixel together
+    noisy = np.where(draw < amount / 2, np.float32(0), clean)
+    return np.where(draw > 1 - amount / 2, np.float32(1), noisy)
+
+
+def add_masking(clean, amount=0.5, *, seed):
+    """Set a fraction `amount` (a number, or one per image) of the pixels to 0."""
+    clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
+    amount = _per_image(amount, "amount as a fraction", clean)
+    return clean * (rng.random((*clean.shape[:3], 1), dtype=np.float32) >= amount)
+
+
+def _per_image(strength, name, images):
+    """Return `strength`, checked to be in [0, 1], as float32 of shape (1 or N, 1, 1, 1)."""
+    strength = np.asarray(strength, dtype=np.float32)
+    if strength.ndim > 1 or strength.size not in (1, len(images)):
+        raise ValueError(f"Expected one {name}, or {len(images)} of them, got {strength.shape}.")
+    _check_range(strength, name, 0, 1)
+    return strength.reshape(-1, 1, 1, 1)
+
+
+def _check_range(value, name, low, high):
+    if not (np.all(np.asarray(value) >= low) and np.all(np.asarray(value) <= high)):
+        raise ValueError(f"Expected {name} in {low} to {high}, got {value}: write 25/255, not 25.")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One denoising task: a dataset, a noise, its canonical strength, what is laid over it."""
+
+    dataset: str
+    add_noise: Callable
+    strength: dict
+    overlay: str | None = None
+
+
+TASKS = {
+    "watermark": Task("mnist", add_watermark, {"marks": 10}),
+    "occlusion": Task("mnist", add_occlusion, {"thickness": 1}),
+    "clutter": Task("mnist", add_clutter, {"mix": "sum"}, overlay="fashion_mnist"),
+    "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}),
+    "salt_pepper": Task("mnist", add_salt_and_pepper, {"amount": 0.5}),
+    "masking": Task("mnist", add_masking, {"amount": 0.5}),
+}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Noisy and clean images (N, H, W, C) of one split; labels (N,), or None where unknown."""
+
+    noisy: np.ndarray
+    clean: np.ndarray
+    labels: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The pairs of one task, what tables call its data, and its record for settings and cards."""
+
+    task: str
+    label: str
+    record: dict = field(repr=False)
+    train: Pairs = field(repr=False)
+    val: Pairs = field(repr=False)
+    test: Pairs = field(repr=False)
+
+
+def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, **strength):
+    """Load the task's images and damage them: the same noisy images for every model of the task.
+
+    Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
+    canonical strength (mix="maximum"). Where DENOISE_PAIRS names two pickles, "pairs" loads them.
+    """
+    if task == "pairs":
+        return _load_own_pairs(num_train, num_val, num_test)
+    if task not in TASKS:
+        raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')
+    recipe = TASKS[task]
+    sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test}
+    splits = data.load_splits(recipe.dataset, **sizes, seed=seed)
+    over = data.load_splits(recipe.overlay, **sizes, seed=seed) if recipe.overlay else None
+    strength = recipe.strength | strength
+    parts = []
+    for number, name in enumerate(("train", "val", "test")):
+        split = getattr(splits, name)
+        overlay = [getattr(over, name).images] if over else []
+        noisy = recipe.add_noise(split.images, *overlay, **strength, seed=[seed, number])
+        parts.append(Pairs(noisy, split.images, split.labels))
+    datasets = {s.name: s.sha256 for s in (splits, over) if s}
+    record = {"task": task, "noise": strength, "datasets": datasets, "seed": seed}
+    label = splits.label if not over or over.label == splits.label else f"{splits.label} + {over.label}"
+    return _task_data(task, label, record, parts)
+
+
+def _task_data(task, label, record, parts):
+    sizes = {"train": len(parts[0].clean), "val": len(parts[1].clean)}  # training saw no others
+    return TaskData(task, label, record | {"label": label, "images": sizes}, *parts)
+
+
+def assignment_task():
+    """Return the task that the assignment is trained on: "pairs" if DENOISE_PAIRS is set, else "clutter"."""
+    return "pairs" if os.environ.get("DENOISE_PAIRS") else "clutter"
+
+
+def _load_own_pairs(num_train, num_val, num_test):
+    """Split the pickles of DENOISE_PAIRS as the assignment does: 10 % test, 20 % of the rest val."""
+    from sklearn.model_selection import train_test_split
+
+    paths = [path.strip() for path in os.environ.get("DENOISE_PAIRS", "").split(",")]
+    if len(paths) != 2 or not all(paths):
+        raise ValueError('Expected DENOISE_PAIRS as "noisy.pkl,clean.pkl", got ' + repr(",".join(paths)))
+    noisy, clean = data.load_pairs(*paths)
+    rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)
+    train, val = train_test_split(rest, test_size=0.2, random_state=0)
+    rows = [train[:num_train], val[:num_val], test[:num_test]]
+    names = [os.path.basename(path) for path in paths]
+    datasets = {"pairs": data.hash_arrays(noisy, clean)}
+    record = {"task": "pairs", "noise": {"files": names}, "datasets": datasets, "seed": 0}
+    return _task_data("pairs", " + ".join(names), record, [Pairs(noisy[r], clean[r], None) for r in rows])

@@ -1,0 +1,105 @@
+"""Lay the parameter-budget report out as one self-contained HTML page, images included."""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+
+STYLE = """
+:root { color-scheme: light; --ink: #1c2430; --soft: #5d6b7c; --line: #dfe5ec; --good: #14794a; --bad: #b3261e; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 78rem; padding: 2.2rem 1.4rem 4rem; color: var(--ink);
+  font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; background: #f6f8fa; }
+h1 { font-size: 1.9rem; margin: 0; } h2 { margin: 2.6rem 0 .8rem; font-size: 1.25rem; }
+p.lead { color: var(--soft); margin: .3rem 0 1.4rem; max-width: 60rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(35rem, 1fr)); gap: 1.1rem; }
+.card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.2rem; }
+.card h3 { margin: 0 0 .5rem; font-size: 1.02rem; display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; }
+.badge { font-size: .74rem; font-weight: 700; padding: .12rem .55rem; border-radius: 1rem; color: #fff; }
+.PASS { background: var(--good); } .OVER, .UNREADABLE { background: var(--bad); }
+.exempt { background: #76808d; } .muted { color: var(--soft); font-weight: 400; font-size: .85rem; }
+dl { display: flex; flex-wrap: wrap; gap: .3rem 1.6rem; margin: .2rem 0 .7rem; }
+dt { color: var(--soft); font-size: .78rem; } dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
+figure { margin: 0; display: grid; grid-template-columns: 4.6rem 1fr; gap: .25rem .5rem; align-items: center; }
+figure span { color: var(--soft); font-size: .78rem; text-align: right; }
+img { width: 100%; image-rendering: pixelated; border-radius: 3px; }
+.scroll { overflow-x: auto; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
+table { border-collapse: collapse; width: 100%; font-size: .83rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .4rem .55rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; background: #fbfcfd; }
+td:nth-child(-n+3), th:nth-child(-n+3) { text-align: left; }
+tr.yardstick td { color: var(--soft); font-style: italic; }
+"""
+
+
+def _png(images):
+    """Return images (N, H, W, C) side by side as a data URI."""
+    import matplotlib.pyplot as plt
+
+    strip = np.concatenate(list(np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1)), axis=1)
+    buffer = io.BytesIO()
+    plt.imsave(buffer, np.squeeze(strip), cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _badge(row):
+    verdict = row["verdict"]
+    exempt = verdict == "OVER" and row["role"] != "capped"
+    text = f"{verdict} (exempt: {row['role']})" if exempt else verdict
+    return f'<span class="badge {"exempt" if exempt else verdict}">{escape(text)}</span>'
+
+
+def _card(row, noisy, columns, sheet):
+    """Return one model's card: verdict, figures against the noisy input's own, its ten images."""
+    size = f"{row['parameters']:,} of {row['cap']:,} parameters" if "parameters" in row else escape(row["reason"])
+    lines = [f'<div class="card"><h3>{escape(row["file"])} {_badge(row)} <span class="muted">{size}</span></h3>']
+    figures = []
+    for key in ("test_bce", "test_excess", "psnr", "ssim", "legibility"):
+        if row.get(key) is None:
+            continue
+        title, layout = columns[key]
+        spread = f" ± {layout.format(row[key + '_sd'])}" if row.get(key + "_sd") is not None else ""
+        against = f" (noisy {layout.format(noisy[key])})" if noisy and noisy.get(key) is not None else ""
+        value = f'{layout.format(row[key])}{spread} <span class="muted">{against}</span>'
+        figures.append(f"<div><dt>{escape(title)}</dt><dd>{value}</dd></div>")
+    lines.append(f"<dl>{''.join(figures)}</dl>")
+    if sheet:
+        pictures = [f'<span>{escape(t)}</span><img alt="{escape(t)}" src="{_png(i)}">' for t, i in sheet.items()]
+        lines.append(f"<figure>{''.join(pictures)}</figure>")
+    return "".join(lines) + "</div>"
+
+
+def _table(rows, columns):
+    head = "".join(f"<th>{escape(title)}</th>" for title, _ in columns.values())
+    lines = []
+    for row in rows:
+        cells = []
+        for key, (_, layout) in columns.items():
+            value = row.get(key)
+            text = "–" if value is None else _badge(row) if key == "verdict" else escape(layout.format(value))
+            cells.append(f"<td>{text}</td>")
+        lines.append(f'<tr class="{escape(str(row.get("role")))}">{"".join(cells)}</tr>')
+    return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def render(report, columns):
+    """Return the whole page for a report.Report; `columns` are those of its table."""
+    capped = [row for row in report.models if row["role"] == "capped"]
+    within = sum(row["verdict"] == "PASS" for row in capped)
+    noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
+    models = [_card(row, noisy.get(row["task"]), columns, report.sheets.get(row["file"])) for row in report.models]
+    images = max((row.get("images", 0) for row in report.rows), default=0)
+    lead = (
+        f"{within} of {len(capped)} capped models keep to {report.cap:,} parameters, all of them counted, "
+        f"trainable or not. Scored on {images:,} test images of {escape(report.label or 'no data')} under the "
+        "same seeded noise. Excess is the binary cross-entropy above the floor that grey targets "
+        "impose, in nats per pixel; ± is the standard deviation over images."
+    )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Parameter budget</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
+        f'<h1>Parameter budget</h1><p class="lead">{lead}</p><div class="cards">{"".join(models)}</div>'
+        f"<h2>All figures</h2>{_table(report.rows, columns)}<ul>{notes}</ul></body></html>\n"
+    )

@@ -1,0 +1,122 @@
+"""Figures: rows of images, training curves, scatter of a search, diagrams of architectures.
+
+Every function returns the matplotlib figure; `label` names the data that it was made from.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from denoise_utils import evaluation, models, saving
+
+COLOURS = {
+    "Conv2D": "#9ecae1",
+    "Conv2DTranspose": "#a1d99b",
+    "MaxPooling2D": "#fdd0a2",
+    "UpSampling2D": "#fdd0a2",
+    "Dense": "#c7b9e2",
+}
+BOXES_PER_ROW = 8
+
+
+def _note(figure, label):
+    if label:
+        figure.text(0.995, 0.0, label, ha="right", va="bottom", fontsize=7, color="0.45")
+    return figure
+
+
+def show_images(rows, clean=None, label="", titles=None):
+    """Draw `rows` (title to images (N, H, W, C)) as rows of N pictures.
+
+    With `clean` (N, H, W, C), each picture of another row carries its PSNR in dB. `titles`
+    (N strings) stand over the first row.
+    """
+    num_columns = max(len(images) for images in rows.values())
+    size = (1.05 * num_columns + 0.9, 1.22 * len(rows) + 0.1)
+    figure, axes = plt.subplots(len(rows), num_columns, figsize=size, squeeze=False)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        scores = None if clean is None else evaluation.psnr(images, clean)
+        for column, axis in enumerate(line):
+            axis.set_axis_off()
+            if column >= len(images):
+                continue
+            axis.imshow(np.squeeze(images[column]), cmap="gray", vmin=0, vmax=1, interpolation="none")
+            if scores is not None and scores[column] < evaluation.HIGHEST_PSNR:
+                axis.set_title(f"{scores[column]:.1f} dB", fontsize=8, pad=2)
+            elif titles is not None and line is axes[0]:
+                axis.set_title(titles[column], fontsize=8, pad=2)
+        line[0].text(-0.12, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return _note(figure, label)
+
+
+def show_curves(runs, floor=None, label=""):
+    """Draw loss and validation loss by epoch of `runs` (name to run), with the loss floor."""
+    figure, axes = plt.subplots(figsize=(7, 3.6))
+    for number, (name, run) in enumerate(runs.items()):
+        epochs = np.arange(1, len(run.history) + 1)
+        colour = f"C{number}"
+        axes.plot(epochs, [log["loss"] for log in run.history], "--", color=colour, alpha=0.6)
+        axes.plot(epochs, [log["val_loss"] for log in run.history], color=colour, label=name)
+        axes.plot(run.best["epoch"], run.best["val_loss"], "o", color=colour, markersize=5)
+    if floor is not None:
+        axes.axhline(floor, color="0.4", linestyle=":", label=f"floor {floor:.4f}")
+    axes.set(xlabel="epoch", ylabel="BCE (nats per pixel)", title="solid: validation, dashed: training, dot: best")
+    axes.legend()
+    figure.tight_layout()
+    return _note(figure, label)
+
+
+def show_lines(x, lines, xlabel, ylabel, label=""):
+    """Draw one line of values over `x` for each of `lines` (name to values)."""
+    figure, axes = plt.subplots(figsize=(5.6, 3.4))
+    for name, values in lines.items():
+        axes.plot(x, values, "o-", markersize=4, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend()
+    figure.tight_layout()
+    return _note(figure, label)
+
+
+def show_search(rows, over_cap, cap, label=""):
+    """Draw every trial's validation BCE against its parameters, and where the cap lies."""
+    figure, axes = plt.subplots(figsize=(7, 3.8))
+    for depth in sorted({row["depth"] for row in rows}):
+        found = [row for row in rows if row["depth"] == depth]
+        values = [row["val_bce"] for row in found]
+        axes.scatter([row["parameters"] for row in found], values, s=18, alpha=0.7, label=f"depth {depth}")
+    axes.axvline(cap, color="C3", linestyle="--", label=f"cap {cap:,}")
+    for row in over_cap:
+        axes.axvline(row["parameters"], color="0.85", zorder=0)
+    axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel="validation BCE (nats per pixel)")
+    axes.set_yscale("log")
+    axes.legend()
+    figure.tight_layout()
+    return _note(figure, label)
+
+
+def draw_model(model):
+    """Draw the model's layers as boxes with output shapes and parameters, read line by line."""
+    rows = models.describe_layers(model)
+    num_lines = -(-len(rows) // BOXES_PER_ROW)
+    figure, axes = plt.subplots(figsize=(1.35 * min(len(rows), BOXES_PER_ROW), 1.25 * num_lines + 0.4))
+    for number, row in enumerate(rows):
+        line, column = divmod(number, BOXES_PER_ROW)
+        centre = (column, -line)
+        colour = COLOURS.get(row["layer"], "#eeeeee")
+        axes.add_patch(plt.Rectangle((column - 0.41, -line - 0.36), 0.82, 0.72, facecolor=colour, edgecolor="0.4"))
+        text = f"{row['layer']}\n{row['output']}\n{row['parameters']:,} p."
+        axes.annotate(text, centre, ha="center", va="center", fontsize=7)
+        if number + 1 < len(rows) and column + 1 < BOXES_PER_ROW:
+            start, end = (column + 0.41, -line), (column + 0.59, -line)
+            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.4"})
+    axes.set(xlim=(-0.5, min(len(rows), BOXES_PER_ROW) - 0.5), ylim=(-num_lines + 0.5, 0.5))
+    axes.set_title(f"{model.name}: {model.count_params():,} parameters", fontsize=10, loc="left")
+    axes.set_axis_off()
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def save_figure(figure, path):
+    """Write the figure as PNG to `path`, atomically."""
+    with saving.atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata={"Software": None})

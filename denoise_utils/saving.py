@@ -1,0 +1,150 @@
+"""Save models as .h5 with a .json card beside them, and load them without running what they carry."""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import h5py
+
+
+@contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`.
+
+    A crash leaves the old file or the new one, never half of one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = "".join(path.suffixes)  # Keras goes by it
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write `text` to `path`, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path, content):
+    """Write `content` as indented JSON to `path`, atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def hash_file(path):
+    """Return the SHA-256 of the file at `path` in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def without_legacy_warning():
+    """Silence Keras's remark that .h5 is an old format: it is the format that we were asked for."""
+    from absl import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+def save_model(model, path, card):
+    """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
+
+    The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256.
+    """
+    path = Path(path)
+    if path.suffix != ".h5":
+        raise ValueError(f"Expected a path that ends in .h5, got {path}: Keras takes the format from it.")
+    with atomic_path(path) as temporary, without_legacy_warning():
+        model.save(temporary, include_optimizer=False)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs["card"] = json.dumps(card)
+    write_json(path.with_suffix(".json"), card | {"sha256": hash_file(path)})
+
+
+def load_model(path):
+    """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
+
+    Raises FileNotFoundError, or ValueError for a file that is not a saved Keras model.
+    """
+    import keras
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"Expected an HDF5 file, got {path.name}, which is none or is cut short.")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # malformed files raise nearly anything
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"Expected a saved Keras model in {path.name}, which Keras refuses: {reason}") from None
+
+
+def read_card(path):
+    """Return the card of the .h5 at `path`: the .json beside it, else its own copy, else {}."""
+    path = Path(path)
+    beside = path.with_suffix(".json")
+    try:
+        if beside.is_file():
+            text = beside.read_text(encoding="utf-8")
+        else:
+            with h5py.File(path) as file:
+                text = file.attrs.get("card", "{}")
+        card = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Expected the card of {path.name} as JSON, got: {error}") from None
+    if not isinstance(card, dict):
+        raise ValueError(f"Expected the card of {path.name} as a JSON object, got a {type(card).__name__}.")
+    return card
+
+
+def machine():
+    """Return the class of this machine, without its name."""
+    import keras
+
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Keras on {keras.backend.backend()}"
+
+
+def make_card(run, *, task, role, scores, noisy_scores, limits):
+    """Return the card of a run's model: what it is, how it was made and how well it does.
+
+    `scores` and `noisy_scores` are those of the model and of its untouched input on the test set.
+    """
+    from denoise_utils import models
+
+    parameters, trainable = models.count_parameters(run.model)
+    return {
+        "name": run.name,
+        "task": task,
+        "role": role,
+        "parameters": parameters,
+        "trainable_parameters": trainable,
+        "architecture": models.architecture_line(run.model),
+        "settings": run.settings,
+        "epochs_run": len(run.history),
+        "best_epoch": run.best["epoch"],
+        "validation_loss": run.best["val_loss"],
+        "seconds": round(run.seconds, 1),
+        "machine": json.loads((run.folder / "finished.json").read_text())["machine"],
+        "test_scores": scores,
+        "noisy_input_scores": noisy_scores,
+        "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
+        "limits": limits,
+    }

@@ -1,0 +1,155 @@
+"""Search a grid of settings with Keras Tuner: capped, one fresh model per trial, resumable."""
+
+import hashlib
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import keras_tuner
+
+from denoise_utils import models, saving, training
+
+MODEL_AXES = ("filters", "depth")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished search: one row per trial, best first; what was left out; what it took."""
+
+    rows: list
+    over_cap: list  # (filters, depth, parameters) of architectures that were never trained
+    num_skipped: int  # configurations that those stand for
+    num_loaded: int  # trials that an earlier call had finished
+    folder: Path
+
+    @property
+    def best(self):
+        """The row with the lowest validation BCE."""
+        return self.rows[0]
+
+
+def split_by_cap(grid, cap):
+    """Count each architecture of `grid` and return (legal, over): dicts with its parameters."""
+    legal, over = [], []
+    for values in itertools.product(*(grid[axis] for axis in MODEL_AXES)):
+        row = dict(zip(MODEL_AXES, values, strict=True))
+        row["parameters"] = models.capped_autoencoder(**row).count_params()
+        (legal if row["parameters"] <= cap else over).append(row)
+    keras.backend.clear_session()
+    return legal, over
+
+
+def label(architecture):
+    """Name an architecture, as the tuner's own axis does."""
+    return f"{architecture['filters']} filters, depth {architecture['depth']}"
+
+
+class CappedHyperModel(keras_tuner.HyperModel):
+    """Build and fit one trial; filters and depth are one axis, so that the grid is legal throughout."""
+
+    def __init__(self, legal, seed):
+        super().__init__()
+        self.legal, self.seed = {label(row): row for row in legal}, seed
+
+    def build(self, hp):
+        """Build a fresh, seeded model: the tuner's own seed does not reach the weights."""
+        keras.utils.set_random_seed(self.seed)
+        row = self.legal[hp.get("architecture")]
+        model = models.capped_autoencoder(**{axis: row[axis] for axis in MODEL_AXES})
+        optimizer = training.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
+        model.compile(optimizer=optimizer, loss="binary_crossentropy")
+        return model
+
+    def fit(self, hp, model, noisy, clean, **kwargs):
+        """Fit for the trial's own epochs in its own batches."""
+        sizes = {"epochs": hp.get("epochs"), "batch_size": hp.get("batch_size")}
+        return model.fit(noisy, clean, validation_batch_size=256, **sizes, **kwargs)
+
+
+class LedgerGridSearch(keras_tuner.GridSearch):
+    """GridSearch with a ledger: one file per finished trial, looked up before training.
+
+    Keras Tuner's own resume loses trials after a kill (its issue 1055), so every search starts
+    over and walks through what the ledger holds without training it.
+    """
+
+    def __init__(self, hypermodel, ledger, num_trials, **kwargs):
+        super().__init__(hypermodel, **kwargs)
+        self.ledger, self.num_trials, self.rows, self.num_loaded = Path(ledger), num_trials, [], 0
+
+    def run_trial(self, trial, *args, **kwargs):
+        """Return the trial's best validation loss, from the ledger or from training it."""
+        values = trial.hyperparameters.values
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+        path = self.ledger / f"{digest}.json"
+        if path.is_file():
+            row = json.loads(path.read_text())
+            self.num_loaded += 1
+        else:
+            row = self._train(trial.hyperparameters, *args, **kwargs)
+            saving.write_json(path, row)
+        self.rows.append(row)
+        self._show_progress()
+        return {"val_loss": row["val_bce"]}
+
+    def _train(self, hp, *args, **kwargs):
+        started = time.perf_counter()
+        keras.backend.clear_session()
+        model = self.hypermodel.build(hp)
+        history = self.hypermodel.fit(hp, model, *args, **kwargs).history
+        seconds = round(time.perf_counter() - started, 2)
+        architecture = self.hypermodel.legal[hp.get("architecture")]
+        others = {axis: value for axis, value in hp.values.items() if axis != "architecture"}
+        scores = {"val_bce": min(history["val_loss"]), "seconds": seconds, "val_history": history["val_loss"]}
+        return architecture | others | scores
+
+    def _show_progress(self):
+        spent = sum(row["seconds"] for row in self.rows)
+        left = spent / len(self.rows) * (self.num_trials - len(self.rows))
+        best = min(row["val_bce"] for row in self.rows)
+        line = f"trial {len(self.rows)}/{self.num_trials}, best validation BCE {best:.4f}, "
+        print(f"\r{line}{spent / 60:.1f} min, about {left / 60:.1f} min to go  ", end="", flush=True)
+
+
+def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
+    """Train every legal configuration of `grid` once and return a Search, best first.
+
+    `train_data` and `val_data` are (noisy, clean); `record` says in JSON what they are.
+    Over-cap architectures are left out before training. Raises RuntimeError unless
+    the completed trials are exactly the legal configurations.
+    """
+    legal, over = split_by_cap(grid, cap)
+    if not legal:
+        raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
+    settings = {"name": "search", "grid": grid, "cap": cap, "data": record, "seed": seed}
+    folder = training.run_folder(runs, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    saving.write_json(folder / "settings.json", settings)
+    space = keras_tuner.HyperParameters()
+    space.Choice("architecture", [label(row) for row in legal])
+    others = [axis for axis in grid if axis not in MODEL_AXES]
+    for axis in others:
+        space.Choice(axis, grid[axis])
+    num_trials = len(legal)
+    for axis in others:
+        num_trials *= len(grid[axis])
+    tuner = LedgerGridSearch(
+        CappedHyperModel(legal, seed),
+        folder / "ledger",
+        num_trials,
+        objective=keras_tuner.Objective("val_loss", "min"),
+        hyperparameters=space,
+        directory=folder,
+        project_name="tuner",
+        overwrite=True,  # the ledger remembers, not the tuner
+    )
+    tuner.search(*train_data, validation_data=val_data, verbose=0)
+    print()
+    if len(tuner.rows) != num_trials:
+        raise RuntimeError(f"Expected {num_trials} finished trials, got {len(tuner.rows)}: see {folder}.")
+    rows = sorted(tuner.rows, key=lambda row: row["val_bce"])
+    num_skipped = num_trials // len(legal) * len(over)
+    return Search(rows, over, num_skipped, tuner.num_loaded, folder)

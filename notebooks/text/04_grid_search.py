@@ -1,0 +1,200 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4. Grid search: which settings make the best of 3,600 parameters?
+
+# %%
+import csv
+import io
+
+import numpy as np
+from IPython.display import Markdown, display
+
+from denoise_utils import evaluation, noise, plots, profiles, saving, search
+
+profile, seed = profiles.load_profile(), 0
+print(profiles.describe(profile, seed))
+
+# %% [markdown]
+# Project C wanted this search and could not run it: scikit-learn's `GridSearchCV` stumbled over the shape of its images, so it looped over
+# 117 settings by hand. Its loop never rebuilt the model, so every fit continued the one before, and the winner was picked by eye. Here is
+# the search it wanted: a **fresh, seeded model per trial**, the cap enforced **before** training, all trials in one ranked table, and a ledger that
+# survives a kill.
+#
+# - **Consumes**: the clutter task on a part of the training set (or the pickles that `DENOISE_PAIRS` names).
+# - **Produces**: `reports/search.csv`, every trial ranked; notebook 5 retrains the winner on all of train.
+
+# %%
+task = noise.assignment_task()
+pairs = noise.load_task(task, num_train=profile.search_train, num_val=profile.search_val, seed=seed)
+print(
+    f"{task} from {pairs.label}: {len(pairs.train.clean):,} images to train a trial on, {len(pairs.val.clean):,} to compare trials"
+)
+
+# %% [markdown]
+# ## What a model gets, and what we want of it
+#
+# Above the noisy input, below the clean target; the PSNR of the untouched input stands over each picture.
+
+# %%
+figure = plots.show_images(
+    {"noisy": pairs.val.noisy[:10], "clean": pairs.val.clean[:10]}, pairs.val.clean[:10], pairs.label
+)
+
+# %% [markdown]
+# ## The grid, cut to size
+#
+# Six axes. Those of the architecture decide the parameters, so we build each architecture once, count, and drop what is over the cap before a single
+# step is trained.
+
+# %%
+legal, over = search.split_by_cap(profile.grid, profiles.CAP)
+settings = int(np.prod([len(values) for axis, values in profile.grid.items() if axis not in search.MODEL_AXES]))
+rows = [row | {"verdict": "searched"} for row in legal] + [row | {"verdict": "over the cap"} for row in over]
+columns = {
+    "filters": ("filters", "{}"),
+    "depth": ("depth", "{}"),
+    "parameters": ("parameters", "{:,}"),
+    "verdict": ("", "{}"),
+}
+display(Markdown(evaluation.format_table(sorted(rows, key=lambda row: row["parameters"]), columns)))
+print({axis: values for axis, values in profile.grid.items() if axis not in search.MODEL_AXES})
+
+# %% [markdown]
+# Every legal architecture meets every other setting:
+
+# %%
+Markdown(
+    f"{len(legal)} legal architectures x {settings} settings = **{len(legal) * settings} trials**; "
+    f"{len(over)} architectures, {len(over) * settings} configurations, are left out by the cap of {profiles.CAP:,}."
+)
+
+# %% [markdown]
+# ## Run it
+#
+# Keras Tuner's `GridSearch` walks the grid. A trial that the ledger already holds is looked up, not trained, so a search that was killed goes on
+# where it was.
+
+# %%
+found = search.search(
+    profile.grid,
+    profiles.CAP,
+    (pairs.train.noisy, pairs.train.clean),
+    (pairs.val.noisy, pairs.val.clean),
+    runs=profile.runs,
+    record=pairs.record,
+    seed=seed,
+)
+print(
+    f"{len(found.rows)} trials, {found.num_loaded} of them from the ledger; {found.num_skipped} configurations over the cap"
+)
+
+# %% [markdown]
+# ## All trials, ranked
+#
+# The validation BCE stands beside its excess over the floor. The whole table goes to a file; here are the first and the last five.
+
+# %%
+floor = float(evaluation.bce_floor(pairs.val.clean).mean())
+ranked = [row | {"rank": rank, "excess": row["val_bce"] - floor} for rank, row in enumerate(found.rows, 1)]
+columns = {
+    key: (key, "{}") for key in ("rank", "filters", "depth", "optimizer", "batch_size", "learning_rate", "epochs")
+}
+columns |= {"parameters": ("parameters", "{:,}"), "val_bce": ("val BCE", "{:.4f}"), "excess": ("excess", "{:.4f}")}
+columns |= {"seconds": ("seconds", "{:.0f}")}
+text = io.StringIO()
+writer = csv.DictWriter(text, list(columns), extrasaction="ignore", lineterminator="\n")
+writer.writeheader()
+writer.writerows(ranked)
+saving.write_text(profile.reports / "search.csv", text.getvalue())
+ends = ranked[:5] + ranked[-5:] if len(ranked) > 10 else ranked
+Markdown(evaluation.format_table(ends, columns, f"{pairs.label}; {len(ranked)} trials, validation floor {floor:.4f}"))
+
+# %% [markdown]
+# The spread between first and last is what a bad choice costs:
+
+# %%
+best, last = ranked[0], ranked[-1]
+Markdown(
+    f"The winner: **{search.label(best)}**, {best['parameters']:,} parameters, {best['optimizer']}, batch {best['batch_size']}, "
+    f"learning rate {best['learning_rate']}, {best['epochs']} epochs: validation BCE {best['val_bce']:.4f}, excess {best['excess']:.4f}. "
+    f"The last has an excess of {last['excess']:.4f}, {last['excess'] / best['excess']:.1f} times as much."
+)
+
+# %% [markdown]
+# ## Parameters alone do not decide
+#
+# Each dot is a trial. If parameters were what matters, the dots would fall from left to right; see how far apart dots of the *same* parameter count lie.
+
+# %%
+figure = plots.show_search(found.rows, found.over_cap, profiles.CAP, pairs.label)
+
+# %% [markdown]
+# ## Which axis matters?
+#
+# For each value of each axis: the best trial that has it, and the median of all that have it.
+
+# %%
+rows = []
+for axis in profile.grid:
+    for value in sorted({row[axis] for row in found.rows}, key=str):
+        excesses = [row["excess"] for row in ranked if row[axis] == value]
+        rows.append({"axis": axis, "value": value, "best": min(excesses), "median": float(np.median(excesses))})
+columns = {
+    "axis": ("axis", "{}"),
+    "value": ("value", "{}"),
+    "best": ("best excess", "{:.4f}"),
+    "median": ("median", "{:.4f}"),
+}
+Markdown(evaluation.format_table(rows, columns, pairs.label))
+
+# %% [markdown]
+# How much the choice along one axis moves the best result, largest first:
+
+# %%
+spread = {axis: np.ptp([row["best"] for row in rows if row["axis"] == axis]) for axis in profile.grid}
+order = sorted(spread, key=spread.get, reverse=True)
+Markdown("; ".join(f"{axis}: {spread[axis]:.4f}" for axis in order) + f". **{order[0]}** matters most here.")
+
+# %% [markdown]
+# ## One axis was a waste
+#
+# Project C searched over the number of epochs. But with a fixed seed and learning rate, a short training is the *beginning* of a longer one. We check: the
+# validation losses of each short trial against the same epochs of its longer twin.
+
+# %%
+short, long = min(profile.grid["epochs"]), max(profile.grid["epochs"])
+key = [axis for axis in profile.grid if axis != "epochs"]
+by_key = {(row["epochs"], *(row[axis] for axis in key)): row for row in found.rows}
+twins = [(row, by_key[(long, *(row[axis] for axis in key))]) for row in found.rows if row["epochs"] == short]
+differences = [np.max(np.abs(np.subtract(a["val_history"], b["val_history"][:short]))) for a, b in twins]
+wasted = sum(a["seconds"] for a, _ in twins) / sum(row["seconds"] for row in found.rows)
+Markdown(
+    f"Largest difference over {len(twins)} pairs of twins: {max(differences):.1e}. The short trials took {wasted:.0%} of the search's time and "
+    "told us nothing that the long ones do not: train long once, watch the validation loss, stop early."
+)
+
+# %% [markdown]
+# ## What it cost
+#
+# From the seconds of each trial:
+
+# %%
+seconds = np.array([row["seconds"] for row in found.rows])
+Markdown(
+    f"{len(seconds)} trials took {seconds.sum() / 60:.1f} minutes on this machine, {seconds.mean():.1f} s each (sd {seconds.std():.1f}); "
+    f"the over-cap configurations would have added about {found.num_skipped * seconds.mean() / 60:.1f} minutes."
+)
+
+# %% [markdown]
+# ## What we learned
+#
+# - A grid search is worth its name only with a fresh model per trial, a cap checked before training and every trial in the table.
+# - How the parameters are arranged matters more than how many there are; epochs are not an axis but an early stop.
+# - Notebook 5 takes the winner, trains it on all of train until it stops improving, and saves it.

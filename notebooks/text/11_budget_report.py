@@ -1,0 +1,107 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11. The budget report: who keeps to the cap, and what is it worth?
+
+# %%
+from IPython.display import Markdown
+
+from denoise_utils import evaluation, noise, plots, profiles, report
+
+profile, seed = profiles.load_profile(), 0
+print(profiles.describe(profile, seed))
+
+# %% [markdown]
+# A grader does not re-train anything. She opens the files that were handed in, counts, and looks. This notebook does that for every `.h5` in `models/`;
+# `python -m denoise_utils report models/` does the same from a shell and says the verdict in its exit code.
+#
+# - **Consumes**: every `.h5` in `models/` (quick: `build/quick/models/`) with its card, and the test images.
+# - **Produces**: `reports/budget.csv`, `budget.md` and `budget.html`; in the full profile also the results table of the README.
+
+# %% [markdown]
+# ## Open, count, score
+#
+# Each file is loaded uncompiled and in safe mode. All parameters count, trainable or not. A model is *capped* unless its card gives it another role; a *reference* or
+# a *judge* may be larger, and the verdict still says what its number is.
+
+# %%
+found = report.make_report(profile.models, profiles.CAP, profile)
+report.write_report(found, profile.reports)
+Markdown(report.markdown(found).partition("\n")[2])
+
+# %% [markdown]
+# The first two rows of each task are the yardsticks: the untouched noisy input, and the best classical filter.
+
+# %%
+capped = [row for row in found.models if row["role"] == "capped"]
+over = [row["file"] for row in capped if row["verdict"] != "PASS"]
+Markdown(
+    f"{len(found.models)} files, {len(capped)} of them capped; over the cap of {found.cap:,} or unreadable: {over or 'none'}. "
+    f"The command's exit code would be **{found.exit_code}**."
+)
+
+# %% [markdown]
+# ## What the verdict does not say
+#
+# Keeping to the cap is a condition, not an achievement. The gain over the untouched input is the achievement:
+
+# %%
+noisy = {row["task"]: row for row in found.rows if row["file"] == "noisy input"}
+for row in capped:
+    if "psnr" in row:
+        start = noisy[row["task"]]
+        read = (
+            ""
+            if row["legibility"] is None
+            else f"; read by the judge: {start['legibility']:.1%} to {row['legibility']:.1%}"
+        )
+        print(
+            f"{row['file']}: PSNR {start['psnr']:.2f} to {row['psnr']:.2f} dB, excess {start['test_excess']:.4f} to {row['test_excess']:.4f}{read}"
+        )
+
+# %% [markdown]
+# ## Look, do not only count
+#
+# The same ten test images for every model, as in `budget.html`:
+
+# %%
+for file, sheet in found.sheets.items():
+    figure = plots.show_images(sheet, sheet["clean"], f"{file}, {found.label}")
+
+# %% [markdown]
+# Where a model fails is as telling as its mean. The worst of the test images, by PSNR, for the best capped model:
+
+# %%
+from denoise_utils import saving
+
+best = min((row for row in capped if row.get("test_excess") is not None), key=lambda row: row["test_excess"])
+test = noise.load_task(best["task"], num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
+output = evaluation.clip(evaluation.predict(saving.load_model(profile.models / best["file"]), test.noisy))
+worst = evaluation.psnr(output, test.clean).argsort()[:10]
+rows = {"clean": test.clean[worst], "noisy": test.noisy[worst], "denoised": output[worst]}
+figure = plots.show_images(rows, test.clean[worst], f"{best['file']}, {found.label}")
+
+# %% [markdown]
+# These are the images where the garment covers the stroke most, or is stroke-like itself: handles, straps, seams.
+#
+# ## Into the README
+#
+# Only a full run may speak for the project:
+
+# %%
+if profile.name == "full":
+    report.update_readme(profile.root / "README.md", found)
+print("README updated" if profile.name == "full" else f"profile {profile.name}: the README stays as it is")
+
+# %% [markdown]
+# ## What we learned
+#
+# - A verdict is one number against another; it takes no training and no trust.
+# - Beside it stand the noisy input, the classical filter, the spread and the pictures: what the parameters were worth.
+# - The page to hand to somebody is `reports/budget.html`; it needs no other file.
