@@ -23,13 +23,14 @@ def gaussian_blur(noisy, sigma):
 def total_variation(noisy, weight):
     """Denoise each image by total variation (Chambolle 2004)."""
     filtered = [restoration.denoise_tv_chambolle(image, weight, channel_axis=-1) for image in noisy]
-    return np.float32(filtered)
+    return np.float32(filtered).reshape(noisy.shape)  # scikit-image drops a lone channel
 
 
 def non_local_means(noisy, strength):
     """Denoise each image by non-local means (Buades, Coll and Morel 2005)."""
     sizes = {"patch_size": 5, "patch_distance": 6, "fast_mode": True, "channel_axis": -1}
-    return np.float32([restoration.denoise_nl_means(image, h=strength, **sizes) for image in noisy])
+    filtered = [restoration.denoise_nl_means(image, h=strength, **sizes) for image in noisy]
+    return np.float32(filtered).reshape(noisy.shape)
 
 
 FILTERS = {

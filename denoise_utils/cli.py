@@ -5,15 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import profiles
+from denoise_utils import profiles, saving
 
 
 def _report(arguments):
     profile = profiles.load_profile(arguments.profile)
     os.environ["DENOISE_PROFILE"] = profile.name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not sorted(Path(arguments.folder).glob("*.h5")):
-        raise FileNotFoundError(f"Expected .h5 files in {arguments.folder}, found none: name the models' folder.")
+    saving.find_models(arguments.folder)  # before TensorFlow's seconds
     out = Path(arguments.out) if arguments.out else profile.reports
     from denoise_utils import report
 

@@ -3,6 +3,7 @@
 All take noisy images (N, 28, 28, 1), float32 in [0, 1], and return images of the same shape.
 """
 
+import hashlib
 import json
 import math
 
@@ -95,6 +96,14 @@ def count_parameters(model):
     """Return (all parameters, trainable parameters) of a built model."""
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return model.count_params(), trainable
+
+
+def fingerprint(model):
+    """Return a hash of the model's architecture; the names that Keras numbers by session do not count."""
+    text = model.to_json()
+    for number, layer in enumerate(model.layers):
+        text = text.replace(f'"{layer.name}"', f'"layer {number}"')
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe_layers(model):

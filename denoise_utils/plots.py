@@ -66,17 +66,6 @@ def show_curves(runs, floor=None, label=""):
     return _note(figure, label)
 
 
-def show_lines(x, lines, xlabel, ylabel, label=""):
-    """Draw one line of values over `x` for each of `lines` (name to values)."""
-    figure, axes = plt.subplots(figsize=(5.6, 3.4))
-    for name, values in lines.items():
-        axes.plot(x, values, "o-", markersize=4, label=name)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend()
-    figure.tight_layout()
-    return _note(figure, label)
-
-
 def show_search(rows, over_cap, cap, label=""):
     """Draw every trial's validation BCE against its parameters, and where the cap lies."""
     figure, axes = plt.subplots(figsize=(7, 3.8))
@@ -89,6 +78,8 @@ def show_search(rows, over_cap, cap, label=""):
         axes.axvline(row["parameters"], color="0.85", zorder=0)
     axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel="validation BCE (nats per pixel)")
     axes.set_yscale("log")
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which("{x:.2g}")
     axes.legend()
     figure.tight_layout()
     return _note(figure, label)

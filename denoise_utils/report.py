@@ -1,7 +1,5 @@
 """The parameter-budget report: open every .h5 of a folder, count, score, and lay it out for graders."""
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,9 +59,7 @@ def make_report(folder, cap, profile, filters=("median", "Gaussian blur")):
     Each task that a model is for begins with the untouched noisy input and the best of the
     classical `filters`, tuned on validation images.
     """
-    paths = sorted(Path(folder).glob("*.h5"))
-    if not paths:
-        raise FileNotFoundError(f"Expected .h5 files in {folder}, found none: name the folder of the models.")
+    paths = saving.find_models(folder)
     report, judge, loaded = Report(cap), None, []
     for path in paths:
         try:
@@ -179,11 +175,7 @@ def markdown(report):
 def write_report(report, folder):
     """Write budget.csv, budget.md and budget.html to `folder`."""
     folder = Path(folder)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, "images", "reason"], extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(report.rows)
-    saving.write_text(folder / "budget.csv", text.getvalue())
+    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "images", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
 

@@ -1,15 +1,20 @@
 """Save models as .h5 with a .json card beside them, and load them without running what they carry."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import platform
 import tempfile
+import time
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 import h5py
+
+STALE = 600  # seconds after which a temporary file is nobody's
 
 
 @contextmanager
@@ -20,6 +25,9 @@ def atomic_path(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.stem}-*"):  # what a kill in the middle of a write left
+        if time.time() - stale.stat().st_mtime > STALE:
+            stale.unlink(missing_ok=True)
     suffix = "".join(path.suffixes)  # Keras goes by it
     handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=suffix, dir=path.parent)
     os.close(handle)
@@ -42,6 +50,15 @@ def write_text(path, text):
 def write_json(path, content):
     """Write `content` as indented JSON to `path`, atomically."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_csv(path, rows, columns):
+    """Write `rows` (dicts) to `path` as CSV, atomically; only `columns`, in their order."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def hash_file(path):
@@ -76,6 +93,14 @@ def save_model(model, path, card):
         with h5py.File(temporary, "r+") as file:
             file.attrs["card"] = json.dumps(card)
     write_json(path.with_suffix(".json"), card | {"sha256": hash_file(path)})
+
+
+def find_models(folder):
+    """Return the paths of the .h5 files in `folder`, half-written ones left out; raise if there is none."""
+    paths = sorted(path for path in Path(folder).glob("*.h5") if not path.name.startswith("."))
+    if not paths:
+        raise FileNotFoundError(f"Expected .h5 files in {folder}, found none: name the folder of the models.")
+    return paths
 
 
 def load_model(path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from denoise_utils import saving
+from denoise_utils import models, saving
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam, "sgd": keras.optimizers.SGD}
 
@@ -170,7 +170,7 @@ def train(
     settings = {
         "name": name,
         "data": record,
-        "architecture": hashlib.sha256(model.to_json().encode()).hexdigest(),
+        "architecture": models.fingerprint(model),
         "optimizer": optimizer,
         "learning_rate": learning_rate,
         "schedule": schedule,

@@ -68,7 +68,8 @@ def execute(path, position, started):
     except (CellExecutionError, DeadKernelError) as error:
         failed = max((i for i in numbers if notebook.cells[i].get("outputs")), default=min(numbers))
         failed = next((i for i in numbers if _has_error(notebook.cells[i])), failed)
-        return notebook, f"{path.stem}, code cell {numbers[failed]} ({name_of(notebook.cells[failed])}):\n{error}"
+        text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # the kernel's colours
+        return notebook, f"{path.stem}, code cell {numbers[failed]} ({name_of(notebook.cells[failed])}):\n{text}"
     finally:
         tidy(notebook)
     return notebook, None
@@ -97,7 +98,7 @@ def tidy(notebook):
 def write(notebook, path):
     """Write the notebook to `path` in one piece; an edited one that it replaces is kept under build/."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
+    if path.is_file() and path.parent == ROOT / "notebooks":
         old = nbformat.read(path, as_version=4)
         if [c.source for c in old.cells] != [c.source for c in notebook.cells]:
             kept = ROOT / "build" / "replaced" / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"

@@ -217,15 +217,13 @@ Markdown(
 # %% [markdown]
 # ## The starting line of every task
 #
-# The untouched noisy input of each task at its canonical strength, scored as all models will be. The judge's score on clean images stands first.
+# The untouched noisy input of each task at its canonical strength, scored as all models will be; the last row is what the judge reads on clean images.
 
 # %%
-pairs = {"clean": noise.Pairs(clean, clean, labels)}
-pairs |= {
-    task: noise.load_task(task, num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
-    for task in noise.TASKS
-}
+one = {"num_train": 1, "num_val": 1, "num_test": profile.num_test}
+pairs = {task: noise.load_task(task, **one, seed=seed).test for task in noise.TASKS}
 table = [{"name": name} | evaluation.score(pair.noisy, pair, judge) for name, pair in pairs.items()]
+table.append({"name": "clean images", "legibility": ceiling})
 columns = {key: value for key, value in evaluation.COLUMNS.items() if key != "parameters"}
 caption = f"{label}, {len(clean):,} test images, no model; BCE and excess in nats per pixel"
 Markdown(evaluation.format_table(table, columns | {"name": ("noisy input of", "{}")}, caption))

@@ -125,16 +125,14 @@ def multiplications(model):
     return work
 
 
-total = {name: sum(multiplications(model).values()) for name, model in answers.items()}
-rows = [
-    {
-        "name": name,
-        "parameters": models.count_parameters(answers[name])[0],
-        "work": work,
-        "each": work / answers[name].count_params(),
-    }
-    for name, work in total.items()
-]
+# %% [markdown]
+# Summed over the layers of the three answers:
+
+# %%
+rows = []
+for name, model in answers.items():
+    work, parameters = sum(multiplications(model).values()), model.count_params()
+    rows.append({"name": name, "parameters": parameters, "work": work, "each": work / parameters})
 columns = {"name": ("model", "{}"), "parameters": ("parameters", "{:,}"), "work": ("multiplications per image", "{:,}")}
 Markdown(evaluation.format_table(rows, columns | {"each": ("per parameter", "{:.0f}")}))
 

@@ -10,11 +10,8 @@
 # # 4. Grid search: which settings make the best of 3,600 parameters?
 
 # %%
-import csv
-import io
-
 import numpy as np
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
 from denoise_utils import evaluation, noise, plots, profiles, saving, search
 
@@ -57,14 +54,9 @@ figure = plots.show_images(
 legal, over = search.split_by_cap(profile.grid, profiles.CAP)
 settings = int(np.prod([len(values) for axis, values in profile.grid.items() if axis not in search.MODEL_AXES]))
 rows = [row | {"verdict": "searched"} for row in legal] + [row | {"verdict": "over the cap"} for row in over]
-columns = {
-    "filters": ("filters", "{}"),
-    "depth": ("depth", "{}"),
-    "parameters": ("parameters", "{:,}"),
-    "verdict": ("", "{}"),
-}
-display(Markdown(evaluation.format_table(sorted(rows, key=lambda row: row["parameters"]), columns)))
-print({axis: values for axis, values in profile.grid.items() if axis not in search.MODEL_AXES})
+columns = {key: (key, "{}") for key in ("filters", "depth", "verdict")} | {"parameters": ("parameters", "{:,}")}
+print("the other axes:", {axis: values for axis, values in profile.grid.items() if axis not in search.MODEL_AXES})
+Markdown(evaluation.format_table(sorted(rows, key=lambda row: row["parameters"]), columns))
 
 # %% [markdown]
 # Every legal architecture meets every other setting:
@@ -108,11 +100,7 @@ columns = {
 }
 columns |= {"parameters": ("parameters", "{:,}"), "val_bce": ("val BCE", "{:.4f}"), "excess": ("excess", "{:.4f}")}
 columns |= {"seconds": ("seconds", "{:.0f}")}
-text = io.StringIO()
-writer = csv.DictWriter(text, list(columns), extrasaction="ignore", lineterminator="\n")
-writer.writeheader()
-writer.writerows(ranked)
-saving.write_text(profile.reports / "search.csv", text.getvalue())
+saving.write_csv(profile.reports / "search.csv", ranked, list(columns))
 ends = ranked[:5] + ranked[-5:] if len(ranked) > 10 else ranked
 Markdown(evaluation.format_table(ends, columns, f"{pairs.label}; {len(ranked)} trials, validation floor {floor:.4f}"))
 

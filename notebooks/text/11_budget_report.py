@@ -12,7 +12,7 @@
 # %%
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, report
+from denoise_utils import evaluation, noise, plots, profiles, report, saving
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -78,8 +78,6 @@ for file, sheet in found.sheets.items():
 # Where a model fails is as telling as its mean. The worst of the test images, by PSNR, for the best capped model:
 
 # %%
-from denoise_utils import saving
-
 best = min((row for row in capped if row.get("test_excess") is not None), key=lambda row: row["test_excess"])
 test = noise.load_task(best["task"], num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
 output = evaluation.clip(evaluation.predict(saving.load_model(profile.models / best["file"]), test.noisy))

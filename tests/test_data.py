@@ -1,0 +1,234 @@
+"""Data: splits, sources in order, files that are wrong, pickles that are hostile."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from denoise_utils import data
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty data folder that DENOISE_DATA_DIR names, without network."""
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DENOISE_OFFLINE", "1")
+    data.load_arrays.cache_clear()
+    yield tmp_path
+    data.load_arrays.cache_clear()
+
+
+def write_npz(path, num_train=100, num_test=20, shape=(28, 28), **replaced):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 256, (num_train, *shape), dtype=np.uint8),
+        "y_train": np.arange(num_train, dtype=np.uint8) % 10,
+        "x_test": rng.integers(0, 256, (num_test, *shape), dtype=np.uint8),
+        "y_test": np.arange(num_test, dtype=np.uint8) % 10,
+    } | replaced
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return arrays
+
+
+def test_splits_come_from_the_folder_with_the_datasets_own_test_set(folder):
+    arrays = write_npz(folder / "mnist.npz")
+    splits = data.load_splits("mnist", profile="full")
+    assert splits.source == "mnist.npz" and splits.label == "MNIST"
+    assert np.array_equal(splits.test.images[..., 0] * 255, arrays["x_test"])
+    assert np.array_equal(splits.test.labels, arrays["y_test"])
+    assert (len(splits.train.images), len(splits.val.images)) == (90, 10)
+    assert splits.train.images.dtype == np.float32 and splits.train.images.shape[1:] == (28, 28, 1)
+    both = np.concatenate([splits.train.images, splits.val.images]) * 255
+    assert sorted(image.tobytes() for image in np.uint8(np.round(both))[..., 0]) == sorted(
+        image.tobytes() for image in arrays["x_train"]
+    )
+
+
+def test_splits_are_seeded_and_limits_keep_the_first(folder):
+    write_npz(folder / "mnist.npz")
+    one, same, other = (data.load_splits("mnist", seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(one.train.images, same.train.images)
+    assert not np.array_equal(one.train.images, other.train.images)
+    few = data.load_splits("mnist", num_train=5, num_val=3, num_test=2)
+    assert np.array_equal(few.train.images, one.train.images[:5])
+    assert (len(few.val.images), len(few.test.images)) == (3, 2)
+
+
+def test_colour_labels_in_a_column_are_flattened(folder):
+    write_npz(folder / "cifar10.npz", shape=(32, 32, 3), y_train=np.zeros((100, 1), np.uint8))
+    splits = data.load_splits("cifar10")
+    assert splits.train.images.shape == (90, 32, 32, 3) and splits.train.labels.shape == (90,)
+
+
+def test_hash_follows_the_pixels(folder):
+    arrays = write_npz(folder / "mnist.npz")
+    first = data.load_splits("mnist").sha256
+    changed = arrays["x_test"].copy()
+    changed[0, 0, 0] ^= 1
+    write_npz(folder / "mnist.npz", x_test=changed)
+    data.load_arrays.cache_clear()
+    assert data.load_splits("mnist").sha256 != first
+
+
+def test_full_without_data_names_the_file_and_the_place(folder):
+    with pytest.raises(FileNotFoundError, match=r"mnist\.npz in DENOISE_DATA_DIR or .*data.*put mnist\.npz there"):
+        data.load_splits("mnist", profile="full")
+
+
+@pytest.mark.parametrize(("name", "shape"), [("mnist", 1), ("fashion_mnist", 1), ("cifar10", 3), ("digits", 1)])
+def test_quick_without_data_falls_back_to_real_bundled_images(folder, capsys, name, shape):
+    splits = data.load_splits(name, profile="quick")
+    assert splits.label == data.BUNDLED
+    assert splits.train.images.shape[-1] == shape
+    assert splits.train.images.std() > 0.1 and len(splits.train.images) > 1000
+    said = capsys.readouterr().out
+    assert (data.BUNDLED in said and said.count("\n") == 1) or name == "digits"
+
+
+def test_bundled_test_patches_do_not_overlap_the_training_patches(folder):
+    splits = data.load_splits("fashion_mnist", profile="quick")
+    seen = {image.tobytes() for image in splits.train.images}
+    assert not any(image.tobytes() in seen for image in splits.test.images)
+
+
+BAD_FILES = {
+    "a missing key": {"y_test": None},
+    "floats": {"x_train": np.zeros((100, 28, 28))},
+    "another size": {"x_test": np.zeros((20, 32, 32), np.uint8)},
+    "labels of another length": {"y_train": np.zeros(7, np.uint8)},
+    "objects": {"y_train": np.array([{}] * 100, dtype=object)},
+    "empty": {"x_train": np.zeros((0, 28, 28), np.uint8), "y_train": np.zeros(0, np.uint8)},
+}
+
+
+@pytest.mark.parametrize("fault", BAD_FILES)
+def test_wrong_npz_is_refused_by_name(folder, fault):
+    write_npz(folder / "mnist.npz", **BAD_FILES[fault])
+    with pytest.raises(ValueError, match=r"Expected .*mnist\.npz to hold x_train.*Put a whole copy"):
+        data.load_splits("mnist")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 1000, 50_000])
+def test_truncated_npz_is_refused(folder, keep):
+    write_npz(folder / "mnist.npz")
+    whole = (folder / "mnist.npz").read_bytes()
+    assert keep < len(whole)
+    (folder / "mnist.npz").write_bytes(whole[:keep])
+    with pytest.raises(ValueError, match=r"mnist\.npz"):
+        data.load_splits("mnist")
+
+
+def test_data_folder_that_does_not_exist_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path / "nowhere"))
+    data.load_arrays.cache_clear()
+    with pytest.raises(ValueError, match=r"DENOISE_DATA_DIR to name a folder, got .*nowhere"):
+        data.load_splits("mnist")
+
+
+def test_unknown_dataset_is_an_error():
+    with pytest.raises(ValueError, match='got "minst"'):
+        data.load_splits("minst")
+
+
+IMAGES = np.full((2, 28, 28, 1), 0.5, np.float32)
+WRONG = {
+    "bytes": (np.uint8(IMAGES * 255), TypeError, "divide by 255"),
+    "range": (IMAGES * 255, ValueError, "got 127.5 to 127.5"),
+    "negative": (IMAGES - 1, ValueError, "got -0.5"),
+    "no channel": (IMAGES[..., 0], ValueError, r"images\[\.\.\., None\]"),
+    "five axes": (IMAGES[None], ValueError, "shape"),
+    "two channels": (np.repeat(IMAGES, 2, axis=-1), ValueError, "1 or 3"),
+    "empty": (IMAGES[:0], ValueError, "at least one image"),
+    "NaN": (IMAGES * np.nan, ValueError, "NaN"),
+    "infinity": (IMAGES * np.inf, ValueError, "infinity"),
+    "text": (np.array(["a picture"]), TypeError, "float32"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_wrong_images_are_refused(fault):
+    images, kind, words = WRONG[fault]
+    with pytest.raises(kind, match=words):
+        data.check_images(images)
+
+
+def dump(path, content, protocol=None):
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pairs_are_read_from_every_pickle_protocol(tmp_path, rng, protocol, order):
+    clean = np.asarray(rng.random((5, 28, 28)), order=order)
+    noisy = np.asarray(clean + rng.random((5, 28, 28)), order=order)
+    found = data.load_pairs(dump(tmp_path / "X.pkl", noisy, protocol), dump(tmp_path / "Y.pkl", clean, protocol))
+    assert [array.shape for array in found] == [(5, 28, 28, 1)] * 2
+    assert found[0].max() == 1 and np.allclose(found[0][..., 0], noisy / noisy.max(), atol=1e-6)
+    assert np.allclose(found[1][..., 0], clean, atol=1e-6)
+
+
+class Hostile:
+    """Pickles into an order to write a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (type(self.marker).write_text, (self.marker, "I ran"))
+
+
+class HostileDtype:
+    """Pickles into a call of numpy's own reader of text files."""
+
+    def __reduce__(self):
+        return (np.fromfile, ("secrets.txt",))
+
+
+def test_hostile_pickle_is_refused_and_does_not_run(tmp_path):
+    marker = tmp_path / "marker.txt"
+    pickle.loads(pickle.dumps(Hostile(marker)))
+    assert marker.exists(), "the attack itself must work, or this test proves nothing"
+    marker.unlink()
+    path = dump(tmp_path / "X.pkl", Hostile(marker))
+    with pytest.raises(ValueError, match="not part of a numpy array"):
+        data.load_pairs(path, path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [HostileDtype(), np.array([Hostile(Path("x")), 1], dtype=object)])
+def test_hidden_calls_are_refused(tmp_path, content):
+    path = dump(tmp_path / "X.pkl", content)
+    with pytest.raises(ValueError, match="Expected a pickled numpy array"):
+        data.load_pairs(path, path)
+
+
+NOT_PAIRS = {
+    "a list": ([[0.0]], [[0.0]], "array of numbers"),
+    "objects": (np.array([None]), np.array([None]), "array of numbers"),
+    "text": (np.array(["a"]), np.array(["a"]), "array of numbers"),
+    "shapes that differ": (np.ones((3, 28, 28)), np.ones((2, 28, 28)), "of one shape"),
+    "one image": (np.ones((28, 28)), np.ones((28, 28)), "of one shape"),
+    "empty": (np.ones((0, 28, 28)), np.ones((0, 28, 28)), "at least one image"),
+    "clean up to 255": (np.ones((3, 28, 28)), np.full((3, 28, 28), 255.0), "got 255 to 255"),
+    "all black": (np.zeros((3, 28, 28)), np.ones((3, 28, 28)), "nothing above 0"),
+    "NaN": (np.full((3, 28, 28), np.nan), np.ones((3, 28, 28)), "NaN|nothing"),
+    "negative": (np.linspace(-1, 1, 28 * 28).reshape(1, 28, 28), np.ones((1, 28, 28)), "got -1"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.parametrize("fault", NOT_PAIRS)
+def test_pairs_that_are_none_are_refused(tmp_path, fault):
+    noisy, clean, words = NOT_PAIRS[fault]
+    with pytest.raises(ValueError, match=words):
+        data.load_pairs(dump(tmp_path / "X.pkl", noisy), dump(tmp_path / "Y.pkl", clean))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 40, 200])
+def test_truncated_pickle_is_refused(tmp_path, keep):
+    path = tmp_path / "X.pkl"
+    path.write_bytes(pickle.dumps(np.ones((5, 28, 28)))[:keep])
+    with pytest.raises(ValueError, match="Expected a pickled numpy array"):
+        data.load_pairs(path, path)

@@ -1,0 +1,50 @@
+"""Models: published parameter counts, shapes, and the .h5 round trip of each."""
+
+import keras
+import numpy as np
+import pytest
+
+from denoise_utils import models, saving
+
+COUNTS = {"project_c_pooling": 3369, "project_c_dense": 3552, "project_c_transposed": 3279}
+BUILDERS = {name: getattr(models, name) for name in (*COUNTS, "capped_autoencoder", "digit_judge")}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_published_answers_have_their_published_parameters(name):
+    assert models.count_parameters(BUILDERS[name]()) == (COUNTS[name], COUNTS[name])
+
+
+@pytest.mark.parametrize("filters", [8, 12, 20])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_capped_autoencoder_counts_as_by_hand(filters, depth):
+    narrow = filters // 2
+    by_hand = 10 * filters + (9 * filters + 1) * narrow + (9 * narrow + 1) * narrow * 2 * (depth - 1) + 9 * narrow + 1
+    model = models.capped_autoencoder(filters, depth)
+    assert model.count_params() == by_hand and model.output_shape == (None, 28, 28, 1)
+
+
+def test_statistics_of_batch_normalisation_count():
+    model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.BatchNormalization()])
+    assert models.count_parameters(model) == (4, 2)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_round_trip_through_h5_is_exact(tmp_path, rng, name):
+    model = BUILDERS[name]()
+    saving.save_model(model, tmp_path / "x.h5", {})
+    images = rng.random((3, 28, 28, 1), dtype=np.float32)
+    again = saving.load_model(tmp_path / "x.h5").predict_on_batch(images)
+    assert np.array_equal(again, model.predict_on_batch(images))
+
+
+def test_layers_are_described_for_diagrams_and_cards():
+    model = models.project_c_pooling()
+    rows = models.describe_layers(model)
+    assert sum(row["parameters"] for row in rows) == 3369
+    assert models.architecture_line(model).startswith("Conv2D 28x28x16 > MaxPooling2D 14x14x16 > Conv2D 14x14x8")
+
+
+def test_fingerprint_follows_the_architecture_and_not_the_session():
+    one, same, other = (models.fingerprint(models.capped_autoencoder(filters, 2)) for filters in (8, 8, 12))
+    assert one == same != other

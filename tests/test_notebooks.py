@@ -1,0 +1,106 @@
+"""Notebooks: committed as executed from their text, and executable from top to bottom."""
+
+import itertools
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import jupytext
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+
+TEXTS = sorted((ROOT / "notebooks" / "text").glob("*.py"))
+NAMES = [path.stem for path in TEXTS]
+
+
+def read_committed(name):
+    return json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_committed_notebook_has_the_cells_of_its_text(name):
+    text = jupytext.read(ROOT / "notebooks" / "text" / f"{name}.py")
+    committed = read_committed(name)["cells"]
+    assert [(c["cell_type"], "".join(c["source"])) for c in committed] == [(c.cell_type, c.source) for c in text.cells]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_committed_notebook_is_executed_clean_and_small(name):
+    cells = [cell for cell in read_committed(name)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    assert (ROOT / "notebooks" / f"{name}.ipynb").stat().st_size <= 500_000
+    assert "profile full" in "".join(outputs[0]["text"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_explains_every_code_cell(name):
+    cells = jupytext.read(ROOT / "notebooks" / "text" / f"{name}.py").cells
+    for before, cell in itertools.pairwise(cells):
+        if cell.cell_type == "code":
+            assert before.cell_type == "markdown", cell.source
+            assert len(cell.source.splitlines()) <= 20, cell.source
+    assert cells[-1].cell_type == "markdown" and "What we learned" in cells[-1].source
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project without results, as a student would have it."""
+    for folder in ("denoise_utils", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
+    return tmp_path
+
+
+def execute(project, *words, **environment):
+    program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", *words]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=project, env=os.environ | environment)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_every_notebook_runs_from_top_to_bottom(project):
+    code, printed = execute(project)
+    assert code == 0, printed[-4000:]
+    output = project / "build" / "tiny"
+    assert sorted(path.stem for path in (output / "notebooks").glob("*.ipynb")) == NAMES
+    assert (output / "reports" / "budget.html").is_file()
+    assert sorted(path.name for path in (output / "models").glob("*.h5")) == [
+        "clutter_cap_baseline.h5",
+        "digit_judge.h5",
+    ]
+    left = {path.name for path in project.iterdir()} - {"__pycache__"}
+    assert left == {"build", "denoise_utils", "notebooks"}, "only build/ may be written"
+    for path in (output / "notebooks").glob("*.ipynb"):
+        streams = [o for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])]
+        assert not [o for o in streams if o.get("name") == "stderr"], path.name
+
+
+def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
+    rng = np.random.default_rng(0)
+    clean = rng.random((200, 28, 28)) > 0.8
+    for name, array in (("X", clean + rng.random((200, 28, 28))), ("Y", clean * 1.0)):
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(array))
+    pairs = f"{tmp_path / 'X.pkl'},{tmp_path / 'Y.pkl'}"
+    code, printed = execute(project, "02", "04", "05", "11", DENOISE_PAIRS=pairs)
+    assert code == 0, printed[-4000:]
+    assert (project / "build" / "tiny" / "models" / "pairs_cap_baseline.h5").is_file()
+    assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()
+
+
+def test_first_error_stops_and_names_the_cell(project):
+    text = project / "notebooks" / "text"
+    (text / "00_broken.py").write_text(
+        "# %% [markdown]\n# # Broken\n\n# %%\nx = 1\n\n# %%\nprint('so far')\ny = x / 0\n"
+    )
+    code, printed = execute(project, "00", "01")
+    assert code == 1
+    assert "Failed in 00_broken, code cell 2 (print('so far'))" in printed and "ZeroDivisionError" in printed
+    assert "01_load_data" not in printed
+    kept = json.loads((project / "build" / "failed" / "00_broken.ipynb").read_text())
+    assert "so far" in json.dumps(kept["cells"][2]["outputs"])
+    assert not (project / "notebooks" / "00_broken.ipynb").exists()

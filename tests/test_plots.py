@@ -1,0 +1,54 @@
+"""Figures: they draw what they are given, name their data, and close nothing half-written."""
+
+from types import SimpleNamespace
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+
+from denoise_utils import models, plots
+
+
+@pytest.fixture(autouse=True)
+def close():
+    """Close the figures of each test."""
+    yield
+    plots.plt.close("all")
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+
+
+def test_images_carry_their_psnr_and_the_name_of_their_data(clutter):
+    clean, noisy = clutter.test.clean[:3], clutter.test.noisy[:3]
+    figure = plots.show_images({"clean": clean, "noisy": noisy}, clean, "bundled digits")
+    assert len(figure.axes) == 6 and "bundled digits" in texts(figure)
+    assert sum(text.endswith("dB") for text in texts(figure)) == 3
+    image = figure.axes[0].images[0]
+    assert image.get_clim() == (0, 1) and image.get_interpolation() == "none"
+
+
+def test_diagram_shows_every_layer_and_the_total():
+    model = models.project_c_pooling()
+    figure = plots.draw_model(model)
+    assert len(figure.axes[0].patches) == len(model.layers)
+    assert any("3,369 parameters" in text for text in texts(figure))
+    assert any("1,160 p." in text for text in texts(figure))
+
+
+def test_curves_and_lines_have_labels_and_units():
+    history = [{"loss": 0.3, "val_loss": 0.2}, {"loss": 0.2, "val_loss": 0.1}]
+    run = SimpleNamespace(history=history, best={"epoch": 2, "val_loss": 0.1})
+    for figure in (
+        plots.show_curves({"one": run}, 0.05, "MNIST"),
+        plots.show_search([{"depth": 1, "val_bce": 0.1, "parameters": 9}], [{"parameters": 4000}], 3600, "MNIST"),
+    ):
+        assert figure.axes[0].get_xlabel() and "nats per pixel" in figure.axes[0].get_ylabel()
+        assert "MNIST" in texts(figure)
+
+
+def test_figure_is_saved_whole(tmp_path, clutter):
+    plots.save_figure(plots.show_images({"a": clutter.test.clean[:2]}), tmp_path / "figures" / "a.png")
+    assert plots.plt.imread(tmp_path / "figures" / "a.png").ndim == 3

@@ -1,0 +1,125 @@
+"""Saving: whole files or none, cards beside and inside, bad files refused in one sentence."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from denoise_utils import models, saving
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A small saved model with a card."""
+    path = tmp_path / "models" / "x.h5"
+    saving.save_model(models.capped_autoencoder(4, 1), path, {"task": "clutter", "role": "capped"})
+    return path
+
+
+def test_card_beside_and_inside(saved):
+    beside = json.loads(saved.with_suffix(".json").read_text())
+    assert beside["sha256"] == saving.hash_file(saved)
+    with h5py.File(saved) as file:
+        assert json.loads(file.attrs["card"]) == {"task": "clutter", "role": "capped"}
+    assert saving.read_card(saved) == beside
+    saved.with_suffix(".json").unlink()
+    assert saving.read_card(saved) == {"task": "clutter", "role": "capped"}
+
+
+def test_no_temporary_file_is_left(saved):
+    assert sorted(os.listdir(saved.parent)) == ["x.h5", "x.json"]
+
+
+def test_plain_keras_opens_it_in_a_fresh_process_with_equal_outputs(saved, tmp_path, rng):
+    images = rng.random((2, 28, 28, 1), dtype=np.float32)
+    np.save(tmp_path / "images.npy", images)
+    program = (
+        "import sys, numpy, keras; m = keras.models.load_model(sys.argv[1], compile=False);"
+        "numpy.save(sys.argv[2], m.predict_on_batch(numpy.load(sys.argv[2])))"
+    )
+    subprocess.run([sys.executable, "-c", program, saved, tmp_path / "images.npy"], check=True, cwd=tmp_path)
+    ours = saving.load_model(saved).predict_on_batch(images)
+    assert np.array_equal(np.load(tmp_path / "images.npy"), ours)
+
+
+def test_interrupted_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "table.csv"
+    saving.write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), saving.atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_leavings_of_a_kill_are_cleared_when_they_are_old(tmp_path):
+    for name, age in ((".x-old.csv", 3600), (".x-new.csv", 0)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    saving.write_text(tmp_path / "x.csv", "whole")
+    assert sorted(os.listdir(tmp_path)) == [".x-new.csv", "x.csv"]
+
+
+def make_bad(path, kind):
+    """Write a file that is no saved model."""
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "picture":
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 500)
+    elif kind == "no model":
+        with h5py.File(path, "w") as file:
+            file["numbers"] = np.arange(10)
+    elif kind == "broken config":
+        with h5py.File(path, "w") as file:
+            file.attrs["model_config"] = "{not JSON"
+    else:  # cut short
+        saving.save_model(models.capped_autoencoder(4, 1), path, {})
+        path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize("kind", ["empty", "picture", "no model", "broken config", "cut short"])
+def test_bad_files_are_refused_in_one_sentence(tmp_path, kind):
+    path = tmp_path / "bad.h5"
+    make_bad(path, kind)
+    with pytest.raises(ValueError, match=r"^Expected .*bad\.h5") as caught:
+        saving.load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.h5"):
+        saving.load_model(tmp_path / "nothing.h5")
+
+
+def test_marshalled_code_in_a_lambda_does_not_run(tmp_path):
+    marker = tmp_path / "marker.txt"
+
+    def attack(x, path=str(marker)):
+        open(path, "w").close()
+        return x
+
+    inputs = keras.layers.Input((28, 28, 1))
+    model = keras.Model(inputs, keras.layers.Lambda(attack)(inputs))
+    assert marker.exists(), "the attack itself must work, or this test proves nothing"
+    model.save(tmp_path / "bad.h5", include_optimizer=False)
+    marker.unlink()
+    with pytest.raises(ValueError, match=r"bad\.h5"):
+        saving.load_model(tmp_path / "bad.h5")
+    assert not marker.exists()
+
+
+def test_other_endings_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"ends in \.h5, got .*x\.hdf5"):
+        saving.save_model(models.capped_autoencoder(4, 1), tmp_path / "x.hdf5", {})
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_broken_card_is_an_error(saved, text):
+    saved.with_suffix(".json").write_text(text)
+    with pytest.raises(ValueError, match="Expected the card"):
+        saving.read_card(saved)

@@ -1,0 +1,172 @@
+"""Runs: named by settings, finished ones loaded, killed ones resumed to the same bit."""
+
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from denoise_utils import evaluation, models, noise, saving, training
+
+PROGRAM = """
+import sys
+from denoise_utils import models, noise, training
+pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
+training.train(
+    lambda: models.capped_autoencoder(8, 1), (pairs.train.noisy, pairs.train.clean),
+    (pairs.val.noisy, pairs.val.clean), name="killed", runs=sys.argv[1], record=pairs.record,
+    epochs=int(sys.argv[2]), batch_size=32, learning_rate=4e-3, patience=5,
+)
+"""
+
+
+def train(clutter, runs, *, build=lambda: models.capped_autoencoder(8, 1), name="killed", epochs=3, **settings):
+    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
+    settings = {"batch_size": 32, "learning_rate": 4e-3, "patience": 5} | settings
+    return training.train(build, *data, name=name, runs=runs, record=clutter.record, epochs=epochs, **settings)
+
+
+def weights_equal(one, two):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
+
+
+def test_training_improves_and_returns_the_best_epoch(clutter, tmp_path):
+    run = train(clutter, tmp_path, epochs=12, batch_size=8)
+    assert run.best["val_loss"] < 0.9 * run.history[0]["val_loss"]
+    output = evaluation.predict(run.model, clutter.val.noisy)
+    assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(run.best["val_loss"], abs=1e-5)
+
+
+def test_finished_run_is_loaded_not_repeated(clutter, tmp_path, capsys):
+    first = train(clutter, tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    again = train(clutter, tmp_path)
+    assert "loaded, not trained again" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == written
+    assert weights_equal(first.model, again.model) and first.history == again.history
+
+
+def test_other_settings_are_another_run(clutter, tmp_path):
+    changes = [{}, {"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 2}, {"patience": 4}, {"optimizer": "nadam"}]
+    changes.append({"build": lambda: models.capped_autoencoder(8, 2)})
+    folders = {train(clutter, tmp_path, **({"epochs": 1} | change)).folder for change in changes}
+    assert len(folders) == len(changes)
+
+
+def test_seed_decides_the_weights(clutter, tmp_path):
+    one, same, other = (train(clutter, tmp_path / str(i), seed=s, epochs=2) for i, s in enumerate((0, 0, 1)))
+    assert weights_equal(one.model, same.model)
+    assert not weights_equal(one.model, other.model)
+
+
+def kill_after_epochs(runs, epochs, epochs_before):
+    """Start a training in a process of its own and kill it some time after `epochs_before` epochs."""
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, runs, str(epochs)], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(6000):
+            logs = list(runs.glob("*/history.json"))
+            if logs and len(json.loads(logs[0].read_text())) >= epochs_before:
+                break
+            if process.poll() is not None:
+                raise RuntimeError("the training ended before it could be killed")
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.3))
+    finally:
+        process.kill()
+        process.wait()
+    return logs[0].parent
+
+
+def check_killed_run_goes_on(clutter, runs, epochs_before):
+    epochs = 60
+    folder = kill_after_epochs(runs, epochs, epochs_before)
+    if not (folder / "finished.json").is_file():
+        saving.load_model(folder / "best.h5")  # whole, whenever the kill came
+    resumed = train(clutter, runs, epochs=epochs)
+    assert [path.parent for path in runs.glob("*/finished.json")] == [folder]
+    return resumed
+
+
+def test_killed_run_goes_on_to_the_same_weights(clutter, tmp_path, capsys):
+    resumed = check_killed_run_goes_on(clutter, tmp_path / "killed", 2)
+    assert "goes on after epoch" in capsys.readouterr().out
+    whole = train(clutter, tmp_path / "whole", epochs=60)
+    assert [log["val_loss"] for log in resumed.history] == [log["val_loss"] for log in whole.history]
+    assert weights_equal(resumed.model, whole.model)
+
+
+@pytest.mark.stress
+def test_kills_at_many_moments(clutter, tmp_path):
+    whole = train(clutter, tmp_path / "whole", epochs=60)
+    for number in range(10):
+        resumed = check_killed_run_goes_on(clutter, tmp_path / str(number), random.randint(1, 20))
+        assert weights_equal(resumed.model, whole.model)
+
+
+class Stop(Exception):
+    """Stands for a kill at a chosen moment."""
+
+
+class StopAt(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise Stop
+
+
+def test_early_stopping_remembers_the_epochs_before_a_stop(clutter, tmp_path, monkeypatch):
+    settings = {"epochs": 40, "patience": 2, "learning_rate": 0.05}
+    whole = train(clutter, tmp_path / "whole", **settings)
+    stop_at = len(whole.history) - 1
+    assert stop_at < 39, "the run must have stopped early, or this test proves nothing"
+    fit = keras.Model.fit
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda self, *a, callbacks, **k: fit(self, *a, callbacks=[*callbacks, StopAt(stop_at)], **k)
+    )
+    with pytest.raises(Stop):
+        train(clutter, tmp_path / "stopped", **settings)
+    monkeypatch.undo()
+    resumed = train(clutter, tmp_path / "stopped", **settings)
+    assert len(resumed.history) == len(whole.history)
+    assert weights_equal(resumed.model, whole.model)
+
+
+def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
+    broken = noise.Pairs(clutter.val.noisy, clutter.val.clean * np.nan, None)
+    with pytest.raises(ValueError, match=r"finite val_loss after epoch 1.*lower the learning rate"):
+        train(dataclasses.replace(clutter, val=broken), tmp_path)
+    assert not list(tmp_path.glob("*/best.h5"))
+
+
+def test_cosine_schedule_warms_up_and_ends_at_zero():
+    rate = training.make_optimizer("adam", 1e-2, "cosine", 1000)._learning_rate
+    values = [float(rate(step)) for step in (0, 50, 525, 1000)]
+    assert values[0] == 0 and values[1] == pytest.approx(1e-2)
+    assert values[2] == pytest.approx(5e-3, rel=0.01) and values[3] == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match='got "linear"'):
+        training.make_optimizer("adam", 1e-2, "linear", 10)
+
+
+def test_shifted_digits_keep_their_ink_and_move(digits, rng):
+    shifted = training.shift_randomly(digits, rng)
+    assert shifted.shape == digits.shape and not np.array_equal(shifted, digits)
+    inner = np.pad(digits[:, 4:-4, 4:-4], ((0, 0), (4, 4), (4, 4), (0, 0)))
+    moved = training.shift_randomly(inner, rng)
+    assert np.allclose(moved.sum(axis=(1, 2, 3)), inner.sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_card_is_made_from_the_run(clutter, tmp_path):
+    run = train(clutter, tmp_path)
+    card = saving.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
+    assert card["parameters"] == run.model.count_params()
+    assert card["settings"] == json.loads((run.folder / "settings.json").read_text())
+    assert (card["epochs_run"], card["best_epoch"]) == (len(run.history), run.best["epoch"])
+    assert json.loads(json.dumps(card)) == card
