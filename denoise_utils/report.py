@@ -180,12 +180,13 @@ def write_report(report, folder):
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
 
 
-def update_readme(path, report):
-    """Replace the results between the README's two marks by the report's table, and nothing else."""
+def update_readme(path, report, hours):
+    """Replace what stands between the README's two marks by the report's table and the hours of training."""
     path = Path(path)
     before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- results: begin -->\n")
     _, end, after = rest.partition("<!-- results: end -->")
     if not (begin and end):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
     table = markdown(report).removeprefix("# Parameter budget\n")
-    saving.write_text(path, f"{before}{begin}{table}\n{end}{after}")
+    spent = f"All trainings behind these figures took {hours:.1f} hours on {saving.machine()}."
+    saving.write_text(path, f"{before}{begin}{table}\n{spent}\n\n{end}{after}")

@@ -132,10 +132,10 @@ def test_help_and_refusals_need_no_tensorflow(tmp_path):
 def test_readme_is_updated_between_its_marks_only(found, tmp_path):
     path = tmp_path / "README.md"
     path.write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
-    report.update_readme(path, found)
+    report.update_readme(path, found, 1.25)
     text = path.read_text()
     assert text.startswith("before\n<!-- results: begin -->\n") and text.endswith("<!-- results: end -->\nafter\n")
-    assert "| fits.h5 |" in text and "old" not in text
+    assert "| fits.h5 |" in text and "old" not in text and "took 1.2 hours" in text
     path.write_text("no marks")
     with pytest.raises(ValueError, match="results: begin"):
-        report.update_readme(path, found)
+        report.update_readme(path, found, 1)

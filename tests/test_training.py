@@ -170,3 +170,8 @@ def test_card_is_made_from_the_run(clutter, tmp_path):
     assert card["settings"] == json.loads((run.folder / "settings.json").read_text())
     assert (card["epochs_run"], card["best_epoch"]) == (len(run.history), run.best["epoch"])
     assert json.loads(json.dumps(card)) == card
+
+
+def test_seconds_of_all_runs_are_summed(clutter, tmp_path):
+    runs = [train(clutter, tmp_path, seed=seed) for seed in (0, 1)]
+    assert training.seconds_spent(tmp_path) == pytest.approx(sum(run.seconds for run in runs)) > 0

@@ -12,7 +12,7 @@
 # %%
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, report, saving
+from denoise_utils import evaluation, noise, plots, profiles, report, saving, training
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -86,15 +86,17 @@ rows = {"clean": test.clean[worst], "noisy": test.noisy[worst], "denoised": outp
 figure = plots.show_images(rows, test.clean[worst], f"{best['file']}, {found.label}")
 
 # %% [markdown]
-# These are the images where the garment covers the stroke most, or is stroke-like itself: handles, straps, seams.
+# Ask of each: does the garment cover the stroke, or does it look like a stroke itself, a handle, a strap, a seam?
 #
 # ## Into the README
 #
 # Only a full run may speak for the project:
 
 # %%
+spent = training.seconds_spent(profile.runs) / 3600
+print(f"all trainings and trials so far, each counted once: {spent:.1f} hours on {saving.machine()}")
 if profile.name == "full":
-    report.update_readme(profile.root / "README.md", found)
+    report.update_readme(profile.root / "README.md", found, spent)
 print("README updated" if profile.name == "full" else f"profile {profile.name}: the README stays as it is")
 
 # %% [markdown]
