@@ -9,11 +9,11 @@ import numpy as np
 STYLE = """
 :root { color-scheme: light; --ink: #1c2430; --soft: #5d6b7c; --line: #dfe5ec; --good: #14794a; --bad: #b3261e; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 78rem; padding: 2.2rem 1.4rem 4rem; color: var(--ink);
+body { margin: 0 auto; max-width: 86rem; padding: 2.2rem 1.4rem 4rem; color: var(--ink);
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; background: #f6f8fa; }
 h1 { font-size: 1.9rem; margin: 0; } h2 { margin: 2.6rem 0 .8rem; font-size: 1.25rem; }
 p.lead { color: var(--soft); margin: .3rem 0 1.4rem; max-width: 60rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(35rem, 1fr)); gap: 1.1rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(35rem, 1fr)); gap: 1.1rem; align-items: start; }
 .card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.2rem; }
 .card h3 { margin: 0 0 .5rem; font-size: 1.02rem; display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; }
 .badge { font-size: .74rem; font-weight: 700; padding: .12rem .55rem; border-radius: 1rem; color: #fff; }
@@ -25,8 +25,8 @@ figure { margin: 0; display: grid; grid-template-columns: 4.6rem 1fr; gap: .25re
 figure span { color: var(--soft); font-size: .78rem; text-align: right; }
 img { width: 100%; image-rendering: pixelated; border-radius: 3px; }
 .scroll { overflow-x: auto; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
-table { border-collapse: collapse; width: 100%; font-size: .83rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .55rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; font-size: .78rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .4rem .42rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; background: #fbfcfd; }
 td:nth-child(-n+3), th:nth-child(-n+3) { text-align: left; }
 tr.yardstick td { color: var(--soft); font-style: italic; }
@@ -43,10 +43,10 @@ def _png(images):
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _badge(row):
+def _badge(row, say_why=True):
     verdict = row["verdict"]
     exempt = verdict == "OVER" and row["role"] != "capped"
-    text = f"{verdict} (exempt: {row['role']})" if exempt else verdict
+    text = f"{verdict} (exempt: {row['role']})" if exempt and say_why else verdict
     return f'<span class="badge {"exempt" if exempt else verdict}">{escape(text)}</span>'
 
 
@@ -77,7 +77,13 @@ def _table(rows, columns):
         cells = []
         for key, (_, layout) in columns.items():
             value = row.get(key)
-            text = "–" if value is None else _badge(row) if key == "verdict" else escape(layout.format(value))
+            text = (
+                "–"
+                if value is None
+                else _badge(row, say_why=False)
+                if key == "verdict"
+                else escape(layout.format(value))
+            )
             cells.append(f"<td>{text}</td>")
         lines.append(f'<tr class="{escape(str(row.get("role")))}">{"".join(cells)}</tr>')
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'

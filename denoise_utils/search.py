@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,20 +129,14 @@ def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
     folder = training.run_folder(runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
     saving.write_json(folder / "settings.json", settings)
-    space = keras_tuner.HyperParameters()
-    space.Choice("architecture", [label(row) for row in legal])
-    others = [axis for axis in grid if axis not in MODEL_AXES]
-    for axis in others:
-        space.Choice(axis, grid[axis])
-    num_trials = len(legal)
-    for axis in others:
-        num_trials *= len(grid[axis])
+    settings_per_model = math.prod(len(values) for axis, values in grid.items() if axis not in MODEL_AXES)
+    num_trials = len(legal) * settings_per_model
     tuner = LedgerGridSearch(
         CappedHyperModel(legal, seed),
         folder / "ledger",
         num_trials,
         objective=keras_tuner.Objective("val_loss", "min"),
-        hyperparameters=space,
+        hyperparameters=_make_space(grid, legal),
         directory=folder,
         project_name="tuner",
         overwrite=True,  # the ledger remembers, not the tuner
@@ -151,5 +146,14 @@ def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
     if len(tuner.rows) != num_trials:
         raise RuntimeError(f"Expected {num_trials} finished trials, got {len(tuner.rows)}: see {folder}.")
     rows = sorted(tuner.rows, key=lambda row: row["val_bce"])
-    num_skipped = num_trials // len(legal) * len(over)
-    return Search(rows, over, num_skipped, tuner.num_loaded, folder)
+    return Search(rows, over, len(over) * settings_per_model, tuner.num_loaded, folder)
+
+
+def _make_space(grid, legal):
+    """Return Keras Tuner's space of all legal configurations and no others."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("architecture", [label(row) for row in legal])
+    for axis in grid:
+        if axis not in MODEL_AXES:
+            space.Choice(axis, grid[axis])
+    return space

@@ -186,19 +186,24 @@ def train(
     history = _read_history(folder)
     if (folder / "finished.json").is_file():
         print(f"{name}: finished run {folder.name} loaded, not trained again ({len(history)} epochs).")
-        return Run(name, saving.load_model(folder / "best.h5"), history, settings, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    saving.write_json(folder / "settings.json", settings)
-    steps = epochs * math.ceil(len(train_data[0]) / batch_size)
-    model.compile(optimizer=make_optimizer(optimizer, learning_rate, schedule, steps), loss=loss)
-    if history:
-        print(f"{name}: run {folder.name} goes on after epoch {len(history)}.")
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(folder / f"epoch_{len(history)}.weights.h5")
-    _fit(model, train_data, val_data, settings, folder, history, augment)
-    saving.write_json(folder / "finished.json", {"epochs": len(history), "machine": saving.machine()})
-    (folder / f"epoch_{len(history)}.weights.h5").unlink(missing_ok=True)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        saving.write_json(folder / "settings.json", settings)
+        _compile(model, settings, len(train_data[0]))
+        if history:
+            print(f"{name}: run {folder.name} goes on after epoch {len(history)}.")
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(folder / f"epoch_{len(history)}.weights.h5")
+        _fit(model, train_data, val_data, settings, folder, history, augment)
+        saving.write_json(folder / "finished.json", {"epochs": len(history), "machine": saving.machine()})
+        (folder / f"epoch_{len(history)}.weights.h5").unlink(missing_ok=True)
     return Run(name, saving.load_model(folder / "best.h5"), history, settings, folder)
+
+
+def _compile(model, settings, num_images):
+    steps = settings["epochs"] * math.ceil(num_images / settings["batch_size"])
+    names = ("optimizer", "learning_rate", "schedule")
+    model.compile(optimizer=make_optimizer(*(settings[name] for name in names), steps), loss=settings["loss"])
 
 
 def run_folder(runs, settings):
