@@ -1,5 +1,5 @@
 # Two commands make everything: `make notebooks` and `make test`. See README.md.
-PROFILE ?= quick
+PROFILE = $(or $(DENOISE_PROFILE),quick)
 RUN = .venv/bin/python
 
 .PHONY: notebooks test stress lab report clean
@@ -29,8 +29,9 @@ clean:
 
 # Made when missing or older than the requirements. PYTHON names another interpreter.
 .venv/installed: requirements.txt requirements-dev.txt pyproject.toml
-	@for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	@version='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
+	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c "$$version" 2>/dev/null; then \
 	    found=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
@@ -38,5 +39,7 @@ clean:
 	       "Install one of them, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; \
 	fi; \
 	echo "Installing the requirements into .venv with $$found: a few minutes, about 2 GB."; \
-	if [ ! -x .venv/bin/python ]; then $$found -m venv .venv || exit 1; fi; \
+	if ! $(RUN) -c "import pip; $$version" 2>/dev/null || [ -n "$(PYTHON)" ]; then \
+	  $$found -m venv --clear .venv || exit 1; \
+	fi; \
 	$(RUN) -m pip install -q -r requirements-dev.txt -e . && touch $@

@@ -1,7 +1,7 @@
 """Helpers shared by the denoising notebooks; modules read left to right:
 
 profiles -> data -> noise -> models -> saving -> training -> search -> evaluation -> page -> report
-(pickles beside data, baselines beside models, plots beside evaluation, cli on top).
+(sources and pickles beside data, baselines beside models, plots beside evaluation, cli on top).
 """
 
 __version__ = "1.0.0"

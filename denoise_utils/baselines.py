@@ -49,6 +49,7 @@ class TunedFilter:
     strength: float
     gain: float
     offset: float
+    val_mse: float = 0.0  # on the validation images that it was tuned on
 
     def __call__(self, noisy):
         """Return the filtered (N, H, W, C), corrected in brightness, clipped to [0, 1]."""
@@ -70,5 +71,6 @@ def tune(name, noisy, clean):
     for strength in FILTERS[name][1]:
         filtered = FILTERS[name][0](noisy, strength)
         gain, offset = np.polyfit(filtered.ravel(), clean.ravel(), 1)
-        candidates.append(TunedFilter(name, strength, float(gain), float(offset)))
-    return min(candidates, key=lambda candidate: float(np.mean((candidate(noisy) - clean) ** 2)))
+        error = np.mean((np.clip(gain * filtered + offset, 0, 1) - clean) ** 2)
+        candidates.append(TunedFilter(name, strength, float(gain), float(offset), float(error)))
+    return min(candidates, key=lambda candidate: candidate.val_mse)

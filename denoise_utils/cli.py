@@ -10,13 +10,13 @@ from denoise_utils import profiles, saving
 
 def _report(arguments):
     profile = profiles.load_profile(arguments.profile)
-    os.environ["DENOISE_PROFILE"] = profile.name
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     saving.find_models(arguments.folder)  # before TensorFlow's seconds
-    out = Path(arguments.out) if arguments.out else profile.reports
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from denoise_utils import report
 
     found = report.make_report(arguments.folder, arguments.cap, profile)
+    ours = found.label and Path(arguments.folder).resolve() == profile.models.resolve()
+    out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
     report.write_report(found, out)
     print(report.markdown(found))
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
@@ -34,7 +34,9 @@ def make_parser():
         "over the cap, 2 if a file could not be read.",
     )
     report.add_argument("folder", help="the folder that holds the .h5 files")
-    report.add_argument("--out", help="where to write (default: the profile's reports folder)")
+    report.add_argument(
+        "--out", help="where to write (default: reports/ for the project's own models, else build/report/)"
+    )
     report.add_argument("--cap", type=int, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
     report.add_argument(
         "--profile",

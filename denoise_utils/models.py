@@ -100,28 +100,38 @@ def count_parameters(model):
 
 def fingerprint(model):
     """Return a hash of the model's architecture; the names that Keras numbers by session do not count."""
-    text = model.to_json()
-    for number, layer in enumerate(model.layers):
-        text = text.replace(f'"{layer.name}"', f'"layer {number}"')
-    return hashlib.sha256(text.encode()).hexdigest()
+    names = {}
+
+    def collect(part):
+        if isinstance(part, dict):
+            if "class_name" in part and isinstance(part.get("config"), dict) and "name" in part["config"]:
+                names.setdefault(part["config"]["name"], f"layer {len(names)}")
+            part = list(part.values())
+        for inner in part if isinstance(part, list) else ():
+            collect(inner)
+
+    def rename(part):
+        if isinstance(part, dict):
+            return {key: rename(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [rename(value) for value in part]
+        return names.get(part, part) if isinstance(part, str) else part
+
+    config = json.loads(model.to_json())
+    collect(config)
+    return hashlib.sha256(json.dumps(rename(config), sort_keys=True).encode()).hexdigest()
 
 
 def describe_layers(model):
-    """Return one dict per layer: its name, class, output shape, parameters, and what it says of itself."""
-    rows = []
-    for layer in model.layers:
-        config, shape = layer.get_config(), layer.output.shape[1:]
-        parts = [config.get(key) for key in ("kernel_size", "pool_size", "strides", "activation")]
-        rows.append(
-            {
-                "name": layer.name,
-                "layer": type(layer).__name__,
-                "output": "x".join(map(str, shape)),
-                "parameters": layer.count_params(),
-                "details": json.dumps([part for part in parts if part]),
-            }
-        )
-    return rows
+    """Return one dict per layer: its class, output shape and parameters."""
+    return [
+        {
+            "layer": type(layer).__name__,
+            "output": "x".join(map(str, layer.output.shape[1:])),
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
 
 
 def architecture_line(model):

@@ -1,7 +1,7 @@
 """Damage images: six kinds of noise, vectorised, seeded, never in place, and the tasks they make.
 
-Every function takes `clean` (N, H, W, C), float32 in [0, 1], and returns an array of the
-same shape, dtype and range. `seed` is an int or a numpy Generator.
+Every function takes `clean` (N, H, W, C), floating in [0, 1], and returns float32 of the
+same shape and range. `seed` is an int or a numpy Generator.
 """
 
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from denoise_utils import data
+from denoise_utils import data, profiles, sources
 
 WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
 MIXES = ("sum", "maximum", "clipped sum")
@@ -44,7 +44,8 @@ def add_occlusion(clean, thickness=1, *, seed):
     """
     clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
     num_images, height, width, _ = clean.shape
-    _check_range(thickness, "thickness in pixels", 1, min(height, width) // 4)
+    if thickness not in range(1, min(height, width) // 4 + 1):
+        raise ValueError(f"Expected a thickness of 1 to {min(height, width) // 4} whole pixels, got {thickness}.")
     noisy = clean.copy()
     for first, length, by_row in ((0, height, True), (1, width, False)):
         images = np.arange(first, num_images, 2)
@@ -107,13 +108,9 @@ def _per_image(strength, name, images):
     strength = np.asarray(strength, dtype=np.float32)
     if strength.ndim > 1 or strength.size not in (1, len(images)):
         raise ValueError(f"Expected one {name}, or {len(images)} of them, got {strength.shape}.")
-    _check_range(strength, name, 0, 1)
+    if not np.all((strength >= 0) & (strength <= 1)):
+        raise ValueError(f"Expected {name} in 0 to 1, got {strength}: write 25/255, not 25.")
     return strength.reshape(-1, 1, 1, 1)
-
-
-def _check_range(value, name, low, high):
-    if not (np.all(np.asarray(value) >= low) and np.all(np.asarray(value) <= high)):
-        raise ValueError(f"Expected {name} in {low} to {high}, got {value}: write 25/255, not 25.")
 
 
 @dataclass(frozen=True)
@@ -157,18 +154,19 @@ class TaskData:
     test: Pairs = field(repr=False)
 
 
-def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, **strength):
+def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None, **strength):
     """Load the task's images and damage them: the same noisy images for every model of the task.
 
     Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
-    canonical strength (mix="maximum"). Where DENOISE_PAIRS names two pickles, "pairs" loads them.
+    canonical strength (mix="maximum"); `profile` is that of `load_splits`. The task "pairs" is
+    the two pickles that DENOISE_PAIRS names.
     """
     if task == "pairs":
         return _load_own_pairs(num_train, num_val, num_test)
     if task not in TASKS:
         raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')
     recipe = TASKS[task]
-    sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test}
+    sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
     splits = data.load_splits(recipe.dataset, **sizes, seed=seed)
     over = data.load_splits(recipe.overlay, **sizes, seed=seed) if recipe.overlay else None
     strength = recipe.strength | strength
@@ -201,11 +199,13 @@ def _load_own_pairs(num_train, num_val, num_test):
     paths = [path.strip() for path in os.environ.get("DENOISE_PAIRS", "").split(",")]
     if len(paths) != 2 or not all(paths):
         raise ValueError('Expected DENOISE_PAIRS as "noisy.pkl,clean.pkl", got ' + repr(",".join(paths)))
-    noisy, clean = data.load_pairs(*paths)
+    noisy, clean = data.load_pairs(*(profiles.resolve(path) for path in paths))
+    if clean.shape[1:] != (28, 28, 1) or len(clean) < 20:
+        raise ValueError(f"Expected at least 20 pairs of 28x28 gray images, got {clean.shape}: cut or pad them.")
     rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)
     train, val = train_test_split(rest, test_size=0.2, random_state=0)
     rows = [train[:num_train], val[:num_val], test[:num_test]]
     names = [os.path.basename(path) for path in paths]
-    datasets = {"pairs": data.hash_arrays(noisy, clean)}
+    datasets = {"pairs": sources.hash_arrays(noisy, clean)}
     record = {"task": "pairs", "noise": {"files": names}, "datasets": datasets, "seed": 0}
     return _task_data("pairs", " + ".join(names), record, [Pairs(noisy[r], clean[r], None) for r in rows])

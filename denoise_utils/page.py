@@ -21,6 +21,7 @@ p.lead { color: var(--soft); margin: .3rem 0 1.4rem; max-width: 60rem; }
 .exempt { background: #76808d; } .muted { color: var(--soft); font-weight: 400; font-size: .85rem; }
 dl { display: flex; flex-wrap: wrap; gap: .3rem 1.6rem; margin: .2rem 0 .7rem; }
 dt { color: var(--soft); font-size: .78rem; } dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
+p.reason { color: var(--bad); margin: .2rem 0; font-size: .88rem; }
 figure { margin: 0; display: grid; grid-template-columns: 4.6rem 1fr; gap: .25rem .5rem; align-items: center; }
 figure span { color: var(--soft); font-size: .78rem; text-align: right; }
 img { width: 100%; image-rendering: pixelated; border-radius: 3px; }
@@ -45,14 +46,14 @@ def _png(images):
 
 def _badge(row, say_why=True):
     verdict = row["verdict"]
-    exempt = verdict == "OVER" and row["role"] != "capped"
+    exempt = verdict == "OVER" and row["role"] != "capped"  # a reference or a judge
     text = f"{verdict} (exempt: {row['role']})" if exempt and say_why else verdict
     return f'<span class="badge {"exempt" if exempt else verdict}">{escape(text)}</span>'
 
 
 def _card(row, noisy, columns, sheet):
     """Return one model's card: verdict, figures against the noisy input's own, its ten images."""
-    size = f"{row['parameters']:,} of {row['cap']:,} parameters" if "parameters" in row else escape(row["reason"])
+    size = f"{row['parameters']:,} of {row['cap']:,} parameters" if "parameters" in row else ""
     lines = [f'<div class="card"><h3>{escape(row["file"])} {_badge(row)} <span class="muted">{size}</span></h3>']
     figures = []
     for key in ("test_bce", "test_excess", "psnr", "ssim", "legibility"):
@@ -64,6 +65,8 @@ def _card(row, noisy, columns, sheet):
         value = f'{layout.format(row[key])}{spread} <span class="muted">{against}</span>'
         figures.append(f"<div><dt>{escape(title)}</dt><dd>{value}</dd></div>")
     lines.append(f"<dl>{''.join(figures)}</dl>")
+    if "reason" in row:
+        lines.append(f'<p class="reason">{escape(row["reason"])}</p>')
     if sheet:
         pictures = [f'<span>{escape(t)}</span><img alt="{escape(t)}" src="{_png(i)}">' for t, i in sheet.items()]
         lines.append(f"<figure>{''.join(pictures)}</figure>")
@@ -92,15 +95,14 @@ def _table(rows, columns):
 def render(report, columns):
     """Return the whole page for a report.Report; `columns` are those of its table."""
     capped = [row for row in report.models if row["role"] == "capped"]
-    within = sum(row["verdict"] == "PASS" for row in capped)
+    failed = f" {len(report.failed)} files could not be read or scored." if report.failed else ""
     noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
-    models = [_card(row, noisy.get(row["task"]), columns, report.sheets.get(row["file"])) for row in report.models]
-    images = max((row.get("images", 0) for row in report.rows), default=0)
+    models = [_card(row, noisy.get(row.get("task")), columns, report.sheets.get(row["file"])) for row in report.models]
     lead = (
-        f"{within} of {len(capped)} capped models keep to {report.cap:,} parameters, all of them counted, "
-        f"trainable or not. Scored on {images:,} test images of {escape(report.label or 'no data')} under the "
-        "same seeded noise. Excess is the binary cross-entropy above the floor that grey targets "
-        "impose, in nats per pixel; ± is the standard deviation over images."
+        f"{len(capped) - len(report.over)} of {len(capped)} capped models keep to {report.cap:,} parameters, "
+        f"all of them counted, trainable or not.{failed} Scored on {report.num_images:,} test images "
+        f"({escape(report.label or 'no data')}) under the same seeded noise. Excess is the binary cross-entropy above "
+        "the floor that grey targets impose, in nats per pixel; ± is the standard deviation over images."
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (

@@ -1,38 +1,74 @@
-"""Read a pickled numpy array without running anything that the file asks for."""
+"""Read a pickled numpy array without running anything that the file asks for.
 
+What numpy's own pickles call is replaced by stand-ins written in Python, so that neither the
+file's names nor its numbers reach numpy's C code unchecked.
+"""
+
+import math
 import pickle
 
 import numpy as np
 
+ARRAY_TYPE = object()  # stands for numpy.ndarray: can be passed on, cannot be called
+KINDS = "buif"  # booleans, whole numbers and floats
 
-def _reconstruct(array_type, shape, type_code):
-    """Stand in for numpy's own: an empty array, which the pickle then fills."""
-    if array_type is not np.ndarray or shape != (0,):
-        raise pickle.UnpicklingError("an array that is not rebuilt the way numpy writes it")
-    return np.ndarray(shape, type_code)
+
+class _Dtype:
+    """Stand in for numpy.dtype: a kind, a size and a byte order, nothing else."""
+
+    def __init__(self, code, *_):
+        self.dtype = np.dtype(str(code)) if str(code)[:1] in KINDS and len(str(code)) <= 3 else None
+        if self.dtype is None:
+            raise pickle.UnpicklingError(f"an array of {str(code)[:40]}, which are not numbers")
+
+    def __setstate__(self, state):
+        if state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stand in for the empty array that numpy's pickles build first and fill then."""
+
+    def __init__(self, array_type, shape, _type_code):
+        if array_type is not ARRAY_TYPE or shape != (0,):
+            raise pickle.UnpicklingError("an array that is not rebuilt the way numpy writes it")
+        self.array = None
+
+    def __setstate__(self, state):
+        _version, shape, dtype, by_columns, content = state
+        self.array = _fill(content, dtype, shape, "F" if by_columns else "C")
+
+
+def _fill(content, dtype, shape, order):
+    """Return the bytes `content` as an array, after checking that they are as many as it needs."""
+    if not isinstance(content, (bytes, bytearray)) or math.prod(shape) * dtype.dtype.itemsize != len(content):
+        raise pickle.UnpicklingError("an array whose shape and content disagree")
+    return np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
+
+
+def _frombuffer(content, dtype, shape, order, axis_order=None):
+    """Stand in for numpy's reader of protocol 5."""
+    found = _Array(ARRAY_TYPE, (0,), None)
+    if order == "K" and axis_order is not None:  # stored along its own axes, to be put back in order
+        found.array = _fill(content, dtype, shape, "C").transpose(axis_order)
+    else:
+        found.array = _fill(content, dtype, shape, order)
+    return found
 
 
 def _encode(text, encoding):
-    """Stand in for codecs.encode: protocol 2 stores bytes as Latin-1 text, nothing else."""
+    """Stand in for codecs.encode: protocols 0 to 2 store bytes as Latin-1 text, nothing else."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"text in the encoding {encoding}")
     return text.encode("latin1")
 
 
-def _frombuffer(buffer, dtype, shape, order, axis_order=None):
-    """Stand in for numpy's reader of protocol 5."""
-    array = np.frombuffer(buffer, dtype=dtype)
-    if axis_order is not None:
-        return array.reshape([shape[axis] for axis in axis_order]).transpose(np.argsort(axis_order))
-    return array.reshape(shape, order=order)
-
-
 ADMITTED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): ARRAY_TYPE,
+    ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
     ("numpy._core.numeric", "_frombuffer"): _frombuffer,
 }
@@ -55,15 +91,14 @@ def load_array(path):
     """
     try:
         with open(path, "rb") as file:
-            array = _ArrayUnpickler(file).load()
+            found = _ArrayUnpickler(file).load()
     except FileNotFoundError:
         raise
     except Exception as error:  # a hostile or broken pickle may raise nearly anything
+        found = f"{error or type(error).__name__}"
+    if not isinstance(found, _Array) or found.array is None:
+        what = found if isinstance(found, str) else f"a {type(found).__name__}"
         raise ValueError(
-            f"Expected a pickled numpy array in {path}, got {error or type(error).__name__}: "
-            "save it with pickle.dump(array, file)."
-        ) from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        found = getattr(array, "dtype", type(array).__name__)
-        raise ValueError(f"Expected an array of numbers in {path}, got {found}.")
-    return array
+            f"Expected a pickled numpy array of numbers in {path}, got {what}: save it with pickle.dump(array, file)."
+        )
+    return found.array

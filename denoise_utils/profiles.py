@@ -63,6 +63,12 @@ def project_root():
     return here
 
 
+def resolve(path):
+    """Return `path` from the working folder, else from the project's: notebooks run in a folder of their own."""
+    path = Path(path).expanduser()
+    return path.resolve() if path.exists() else project_root() / path
+
+
 def load_profile(name=None):
     """Return the profile called `name`, by default that of DENOISE_PROFILE, else "quick".
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from denoise_utils import baselines, evaluation, models, noise, page, saving
 
-SHOWN = list(range(10))  # test images on a model's sheet
-ASSIGNMENT = "clutter"  # the task of a model without a card
+NUM_SHOWN = 10  # test images on a model's sheet
+ASSIGNMENT = "clutter"  # the task of a model whose card names none
+EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
 
 COLUMNS = {
     "file": ("file", "{}"),
@@ -32,10 +33,9 @@ COLUMNS = {
 
 @dataclass
 class Report:
-    """What the report found: a row per file and per yardstick, a sheet of images per model."""
+    """What the report found: a row per yardstick and per file, a sheet of images per model."""
 
     cap: int
-    label: str = ""
     rows: list = field(default_factory=list)
     sheets: dict = field(default_factory=dict)  # file to {row title: images (10, H, W, C)}
     notes: list = field(default_factory=list)
@@ -43,78 +43,65 @@ class Report:
     @property
     def models(self):
         """The rows that stand for a file."""
-        return [row for row in self.rows if row["verdict"] is not None]
+        return [row for row in self.rows if row["role"] != "yardstick"]
+
+    @property
+    def label(self):
+        """The names of the data that the scores were made on; empty if nothing was scored."""
+        return "; ".join(dict.fromkeys(row["data"] for row in self.rows if "data" in row))
+
+    @property
+    def num_images(self):
+        """The test images of the largest task."""
+        return max((row.get("images", 0) for row in self.rows), default=0)
+
+    @property
+    def over(self):
+        """The rows of capped models that are over the cap."""
+        return [row for row in self.models if row["verdict"] == "OVER" and row["role"] not in EXEMPT]
+
+    @property
+    def failed(self):
+        """The rows of files that could not be read, or whose model could not be scored."""
+        return [row for row in self.models if "reason" in row]
 
     @property
     def exit_code(self):
         """2 if a file could not be read, else 1 if a capped model is over its cap, else 0."""
-        if any(row["verdict"] == "UNREADABLE" for row in self.models):
-            return 2
-        return int(any(row["verdict"] == "OVER" and row["role"] == "capped" for row in self.models))
+        return 2 if self.failed else int(bool(self.over))
 
 
-def make_report(folder, cap, profile, filters=("median", "Gaussian blur")):
+def make_report(folder, cap, profile):
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
     Each task that a model is for begins with the untouched noisy input and the best of the
-    classical `filters`, tuned on validation images.
+    classical filters, tuned on validation images. A file that fails gets a row with its reason.
     """
-    paths = saving.find_models(folder)
-    report, judge, loaded = Report(cap), None, []
-    for path in paths:
+    report, by_task, unreadable = Report(cap), {}, []
+    for path in saving.find_models(folder):
         try:
-            card, model = saving.read_card(path), saving.load_model(path)
+            model, card = saving.load_model(path), saving.read_card(path)
+            row = _count(path, model, card, cap)
         except (ValueError, OSError) as error:
-            report.rows.append(_unreadable(path, error))
+            unreadable.append({"file": path.name, "role": None, "verdict": "UNREADABLE", "reason": str(error)})
             continue
-        role = card.get("role", "capped")
-        loaded.append((path, card.get("task", ASSIGNMENT), role, model))
-        if role == "judge":
-            judge = model
-    by_task = {}
-    for path, task, role, model in loaded:
-        by_task.setdefault(task, []).append((path, role, model))
+        by_task.setdefault(row["task"], []).append((row, model))
+    judge = _find_judge(report, profile, by_task.get("digits", []))
     for task in sorted(by_task):
-        _add_task(report, task, by_task[task], judge, profile, filters)
+        entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
+        _add_task(report, task, entries, judge, profile)
+    report.rows += unreadable
     return report
 
 
-def _unreadable(path, error):
-    row = {"file": path.name, "task": None, "role": None, "verdict": "UNREADABLE"}
-    return row | {"reason": str(error)}
-
-
-def _add_task(report, task, entries, judge, profile, filters):
-    """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
-    sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test}
-    try:
-        pairs = noise.load_task("clutter" if task == "digits" else task, **sizes)
-    except (ValueError, FileNotFoundError) as error:
-        report.notes.append(f"Task {task} could not be scored: {error}")
-        pairs = None
-    if task == "digits":
-        _add_judges(report, entries, pairs)
-        return
-    if pairs is not None:
-        report.label = pairs.label
-        _add_yardsticks(report, task, pairs, judge, filters)
-    for path, role, model in entries:
-        row = _count(path, task, role, model, report.cap)
-        if pairs is not None:
-            try:
-                row |= _score(model, pairs, judge)
-                report.sheets[path.name] = _sheet(model, pairs)
-            except Exception as error:  # a stranger's model may fail in any way on our images
-                row |= {"verdict": "UNREADABLE", "reason": f"does not denoise {pairs.test.noisy.shape}: {error}"}
-        report.rows.append(row)
-
-
-def _count(path, task, role, model, cap):
+def _count(path, model, card, cap):
+    """Return the row of a loaded model, without scores."""
     parameters, trainable = models.count_parameters(model)
+    task, role = card.get("task"), card.get("role")
     return {
         "file": path.name,
-        "task": task,
-        "role": role,
+        "task": task if task in ("digits", "pairs", *noise.TASKS) else ASSIGNMENT,
+        "role": role if role in EXEMPT else "capped",
         "parameters": parameters,
         "trainable": trainable,
         "cap": cap,
@@ -123,59 +110,96 @@ def _count(path, task, role, model, cap):
     }
 
 
-def _rename(scores):
-    kept = {key: scores[key] for key in ("psnr", "psnr_sd", "ssim", "ssim_sd", "legibility")}
-    return kept | {"test_bce": scores["bce"], "test_excess": scores["excess"], "images": scores["images"]}
+def _find_judge(report, profile, entries):
+    """Return the project's own judge; only where there is none, one from the folder."""
+    for folder in (profile.models, profile.root / "models"):
+        if (folder / "digit_judge.h5").is_file():
+            return evaluation.load_judge(folder)
+    found = [(row, model) for row, model in entries if row["role"] == "judge" and model.output_shape == (None, 10)]
+    if not found:
+        report.notes.append("No judge: legibility is not measured. Notebook 02_add_noise trains one.")
+        return None
+    report.notes.append(f"The judge of legibility comes from the folder itself: {found[0][0]['file']}.")
+    return found[0][1]
 
 
-def _score(model, pairs, judge):
-    shape = (None, *pairs.test.clean.shape[1:])
-    if model.input_shape != shape and model.input_shape != (None, None, None, shape[-1]):
-        raise ValueError(f"Expected an input of {shape}, got {model.input_shape}.")
-    scores = _rename(evaluation.score_model(model, pairs.test, judge))
-    val_output = evaluation.predict(model, pairs.val.noisy)
-    return scores | {"val_bce": float(evaluation.bce(val_output, pairs.val.clean).mean())}
-
-
-def _sheet(model, pairs):
-    noisy, clean = pairs.test.noisy[SHOWN], pairs.test.clean[SHOWN]
-    return {"noisy": noisy, "denoised": evaluation.clip(evaluation.predict(model, noisy)), "clean": clean}
-
-
-def _add_yardsticks(report, task, pairs, judge, filters):
-    tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in filters]
-    errors = [np.mean(evaluation.mse(one(pairs.val.noisy[:500]), pairs.val.clean[:500])) for one in tuned]
-    best = tuned[int(np.argmin(errors))]
-    for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
-        row = {"file": name, "task": task, "role": "yardstick", "verdict": None}
-        row |= _rename(evaluation.score(make(pairs.test.noisy), pairs.test, judge))
-        val_bce = float(evaluation.bce(make(pairs.val.noisy), pairs.val.clean).mean())
-        report.rows.append(row | {"val_bce": val_bce})
-
-
-def _add_judges(report, entries, pairs):
-    for path, role, model in entries:
-        row = _count(path, "digits", role, model, report.cap)
-        if pairs is not None and pairs.test.labels is not None:
-            row["legibility"] = evaluation.legibility(model, pairs.test.clean, pairs.test.labels)
-            report.notes.append(f"{path.name} reads {row['legibility']:.2%} of the clean test digits.")
+def _add_task(report, task, entries, judge, profile):
+    """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
+    sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
+    try:
+        pairs = noise.load_task(ASSIGNMENT if task == "digits" else task, **sizes)
+    except (ValueError, FileNotFoundError) as error:
+        report.notes.append(f"The task {task} could not be scored. {error}")
+        report.rows += [row for row, _ in entries]
+        return
+    if task != "digits":
+        report.rows += _yardsticks(task, pairs, judge)
+    for row, model in entries:
+        try:
+            output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
+            scores = _score_judge(output, pairs) if task == "digits" else _score(model, output, pairs, judge)
+            row |= scores | {"data": pairs.label}
+        except ValueError as error:
+            row["reason"] = f"could not be scored: {error}"
+        else:
+            if task != "digits":
+                shown = {"noisy": pairs.test.noisy, "denoised": evaluation.clip(output), "clean": pairs.test.clean}
+                report.sheets[row["file"]] = {title: images[:NUM_SHOWN] for title, images in shown.items()}
         report.rows.append(row)
+
+
+def _predict(model, images):
+    """Return the model's output, or raise ValueError if it does not take such images."""
+    try:
+        return evaluation.predict(model, images)
+    except Exception as error:  # a stranger's model may fail in any way
+        line = str(error).strip().partition("\n")[0]
+        raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
+
+
+def _score_judge(output, pairs):
+    if output.shape != (len(pairs.test.labels), 10):
+        raise ValueError(f"expected ten probabilities per image, got {output.shape}")
+    return {"legibility": float(np.mean(output.argmax(axis=1) == pairs.test.labels)), "images": len(output)}
+
+
+def _score(model, output, pairs, judge):
+    val_output = _predict(model, pairs.val.noisy)
+    return _all_scores(output, val_output, pairs, judge)
+
+
+def _all_scores(output, val_output, pairs, judge):
+    """Return the report's scores of images made from the noisy test and validation images."""
+    scores = evaluation.score(output, pairs.test, judge)
+    kept = {key: scores[key] for key in ("psnr", "psnr_sd", "ssim", "ssim_sd", "legibility", "images")}
+    val_bce = float(evaluation.bce(val_output, pairs.val.clean).mean())
+    return kept | {"val_bce": val_bce, "test_bce": scores["bce"], "test_excess": scores["excess"]}
+
+
+def _yardsticks(task, pairs, judge):
+    """Return the rows of the untouched noisy input and of the best tuned filter."""
+    tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
+    best = min(tuned, key=lambda one: one.val_mse)
+    rows = []
+    for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
+        row = {"file": name, "task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
+        rows.append(row | _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge))
+    return rows
 
 
 def markdown(report):
     """Return the report as Markdown."""
-    images = max((row.get("images", 0) for row in report.rows), default=0)
-    caption = f"{report.label}, {images:,} test images; sd over images; noise of the test set seeded."
-    unreadable = [f"- **{row['file']}** could not be read: {row['reason']}" for row in report.rows if "reason" in row]
+    caption = f"{report.label or 'not scored'}; {report.num_images:,} test images, the same seeded noise for all; "
+    table = evaluation.format_table(report.rows, COLUMNS, caption + "sd over images; BCE and excess in nats per pixel")
+    failed = [f"- **{row['file']}** {row['reason']}" for row in report.failed]
     notes = [f"- {note}" for note in report.notes]
-    table = evaluation.format_table(report.rows, COLUMNS, caption)
-    return "\n".join(["# Parameter budget", "", table, "", *unreadable, *notes]).rstrip() + "\n"
+    return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
 
 
 def write_report(report, folder):
     """Write budget.csv, budget.md and budget.html to `folder`."""
     folder = Path(folder)
-    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "images", "reason"])
+    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "images", "data", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
 
@@ -188,5 +212,5 @@ def update_readme(path, report, hours):
     if not (begin and end):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
     table = markdown(report).removeprefix("# Parameter budget\n")
-    spent = f"All trainings behind these figures took {hours:.1f} hours on {saving.machine()}."
+    spent = f"All trainings and trials, abandoned ones included, took {hours:.1f} hours on {saving.machine()}."
     saving.write_text(path, f"{before}{begin}{table}\n{spent}\n\n{end}{after}")

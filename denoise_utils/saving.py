@@ -14,7 +14,15 @@ from pathlib import Path
 
 import h5py
 
+MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
+
+
+def replace(temporary, path):
+    """Flush the file `temporary` to the disk and rename it to `path`, in one step for every reader."""
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 @contextmanager
@@ -33,10 +41,8 @@ def atomic_path(path):
     os.close(handle)
     try:
         yield Path(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
@@ -128,12 +134,15 @@ def read_card(path):
     beside = path.with_suffix(".json")
     try:
         if beside.is_file():
-            text = beside.read_text(encoding="utf-8")
+            with open(beside, encoding="utf-8") as file:
+                text = file.read(MAX_CARD + 1)
         else:
             with h5py.File(path) as file:
                 text = file.attrs.get("card", "{}")
+        if not isinstance(text, str) or len(text) > MAX_CARD:
+            raise ValueError(f"no text of at most {MAX_CARD:,} characters")
         card = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"Expected the card of {path.name} as JSON, got: {error}") from None
     if not isinstance(card, dict):
         raise ValueError(f"Expected the card of {path.name} as a JSON object, got a {type(card).__name__}.")

@@ -37,10 +37,15 @@ def split_by_cap(grid, cap):
     legal, over = [], []
     for values in itertools.product(*(grid[axis] for axis in MODEL_AXES)):
         row = dict(zip(MODEL_AXES, values, strict=True))
-        row["parameters"] = models.capped_autoencoder(**row).count_params()
+        row["parameters"] = build(row).count_params()
         (legal if row["parameters"] <= cap else over).append(row)
     keras.backend.clear_session()
     return legal, over
+
+
+def build(row):
+    """Build the architecture that a row of the grid names."""
+    return models.capped_autoencoder(**{axis: row[axis] for axis in MODEL_AXES})
 
 
 def label(architecture):
@@ -58,8 +63,7 @@ class CappedHyperModel(keras_tuner.HyperModel):
     def build(self, hp):
         """Build a fresh, seeded model: the tuner's own seed does not reach the weights."""
         keras.utils.set_random_seed(self.seed)
-        row = self.legal[hp.get("architecture")]
-        model = models.capped_autoencoder(**{axis: row[axis] for axis in MODEL_AXES})
+        model = build(self.legal[hp.get("architecture")])
         optimizer = training.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
         model.compile(optimizer=optimizer, loss="binary_crossentropy")
         return model
@@ -104,7 +108,8 @@ class LedgerGridSearch(keras_tuner.GridSearch):
         seconds = round(time.perf_counter() - started, 2)
         architecture = self.hypermodel.legal[hp.get("architecture")]
         others = {axis: value for axis, value in hp.values.items() if axis != "architecture"}
-        scores = {"val_bce": min(history["val_loss"]), "seconds": seconds, "val_history": history["val_loss"]}
+        losses = [loss if math.isfinite(loss) else math.inf for loss in history["val_loss"]]  # diverged: last
+        scores = {"val_bce": min(losses), "seconds": seconds, "val_history": losses}
         return architecture | others | scores
 
     def _show_progress(self):
@@ -126,6 +131,7 @@ def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
     if not legal:
         raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
     settings = {"name": "search", "grid": grid, "cap": cap, "data": record, "seed": seed}
+    settings["architectures"] = [models.fingerprint(build(row)) for row in legal]
     folder = training.run_folder(runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
     saving.write_json(folder / "settings.json", settings)

@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +115,7 @@ class SaveEpoch(keras.callbacks.Callback):
             )
         log["seconds"] = round(time.perf_counter() - self.started, 2)
         if (self.folder / "checkpoint.h5").is_file():
-            os.replace(self.folder / "checkpoint.h5", self.folder / "best.h5")
+            saving.replace(self.folder / "checkpoint.h5", self.folder / "best.h5")
         with saving.atomic_path(self.folder / f"epoch_{epoch + 1}.weights.h5") as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
         self.history.append(log)
@@ -196,7 +195,8 @@ def train(
             model.load_weights(folder / f"epoch_{len(history)}.weights.h5")
         _fit(model, train_data, val_data, settings, folder, history, augment)
         saving.write_json(folder / "finished.json", {"epochs": len(history), "machine": saving.machine()})
-        (folder / f"epoch_{len(history)}.weights.h5").unlink(missing_ok=True)
+        for state in folder.glob("epoch_*.weights.h5"):
+            state.unlink()
     return Run(name, saving.load_model(folder / "best.h5"), history, settings, folder)
 
 
@@ -247,7 +247,7 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
 
 
 def seconds_spent(runs):
-    """Return the seconds of training that the runs and searches under the folder `runs` took."""
+    """Return the seconds of training that all runs and searches under the folder `runs` took."""
     histories = [json.loads(path.read_text()) for path in Path(runs).glob("*/history.json")]
     trials = [json.loads(path.read_text()) for path in Path(runs).glob("*/ledger/[!.]*.json")]
     return sum(log["seconds"] for log in itertools.chain(*histories, trials))

@@ -18,6 +18,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
+
+from denoise_utils import saving
+
 # What TensorFlow says on standard error while it starts, whatever its log level.
 STARTUP = re.compile(
     r"^(WARNING: All log messages before absl|[IWE]\d{4} |\d{4}-\d\d-\d\d .*tensorflow|To enable the f).*\n?", re.M
@@ -46,8 +50,11 @@ def execute(path, position, started):
     notebook = jupytext.read(path)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     numbers = {i: n for n, i in enumerate((i for i, c in enumerate(notebook.cells) if c.cell_type == "code"), 1)}
+    reached = min(numbers)
 
     def show(cell, cell_index):
+        nonlocal reached
+        reached = cell_index
         spent = time.perf_counter() - started
         where = f"{position} {path.stem}, cell {numbers[cell_index]}/{len(numbers)}"
         print(f"\n{spent:6.0f} s  {where}: {name_of(cell)}", end="", flush=True)
@@ -66,17 +73,11 @@ def execute(path, position, started):
         with open(log, "ab") as file:
             client.execute(stderr=file)
     except (CellExecutionError, DeadKernelError) as error:
-        failed = max((i for i in numbers if notebook.cells[i].get("outputs")), default=min(numbers))
-        failed = next((i for i in numbers if _has_error(notebook.cells[i])), failed)
         text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # the kernel's colours
-        return notebook, f"{path.stem}, code cell {numbers[failed]} ({name_of(notebook.cells[failed])}):\n{text}"
+        return notebook, f"{path.stem}, code cell {numbers[reached]} ({name_of(notebook.cells[reached])}):\n{text}"
     finally:
         tidy(notebook)
     return notebook, None
-
-
-def _has_error(cell):
-    return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
 def tidy(notebook):
@@ -97,7 +98,6 @@ def tidy(notebook):
 
 def write(notebook, path):
     """Write the notebook to `path` in one piece; an edited one that it replaces is kept under build/."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.parent == ROOT / "notebooks":
         old = nbformat.read(path, as_version=4)
         if [c.source for c in old.cells] != [c.source for c in notebook.cells]:
@@ -107,19 +107,17 @@ def write(notebook, path):
             print(f"\n{path.name} had other cells than its text; a copy is in {kept.relative_to(ROOT)}", end="")
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # random ids would make every execution a change
-    temporary = path.with_name(f".{path.name}")
-    nbformat.write(notebook, temporary)
-    os.replace(temporary, path)
+    saving.write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def main():
     """Execute all notebooks, or those whose names begin with the words given."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--profile", default=os.environ.get("DENOISE_PROFILE") or "quick", choices=["quick", "full", "tiny"]
-    )
+    parser.add_argument("--profile", default=os.environ.get("DENOISE_PROFILE") or "quick", help="quick or full")
     parser.add_argument("only", nargs="*", help="beginnings of names, such as 01 05; default: all")
     arguments = parser.parse_args()
+    if arguments.profile not in ("quick", "full", "tiny"):
+        parser.error(f'expected the profile "quick" or "full", got "{arguments.profile}"')
     paths = sorted((ROOT / "notebooks" / "text").glob("*.py"))
     paths = [p for p in paths if not arguments.only or p.name.startswith(tuple(arguments.only))]
     if not paths:

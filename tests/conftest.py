@@ -5,6 +5,7 @@ from pathlib import Path
 
 os.environ["DENOISE_PROFILE"] = "tiny"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["DENOISE_OFFLINE"] = "1"  # no test reaches for the network
 os.environ.pop("DENOISE_PAIRS", None)
 
 import numpy as np

@@ -48,3 +48,15 @@ def test_layers_are_described_for_diagrams_and_cards():
 def test_fingerprint_follows_the_architecture_and_not_the_session():
     one, same, other = (models.fingerprint(models.capped_autoencoder(filters, 2)) for filters in (8, 8, 12))
     assert one == same != other
+
+
+def test_fingerprint_knows_layer_names_from_other_words():
+    def build(activation):
+        inputs = keras.layers.Input((8, 8, 1))
+        shared = keras.layers.Conv2D(1, 3, padding="same", activation=activation)
+        once = keras.layers.Activation("relu")(shared(inputs))
+        return keras.Model(inputs, keras.layers.Add()([once, shared(once)]), name="tied")
+
+    keras.backend.clear_session()
+    one, same, other = (models.fingerprint(build(activation)) for activation in ("relu", "relu", "elu"))
+    assert one == same != other

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from denoise_utils import data, evaluation, models, noise, profiles, saving
+from denoise_utils import data, evaluation, models, noise, profiles, saving, sources
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "models").glob("*.h5"))
@@ -29,7 +29,7 @@ def test_card_matches_the_file(path):
 @pytest.fixture(scope="module")
 def real_data():
     """Skip unless the whole real data is here."""
-    if not all(data.find_npz(name) for name in ("mnist", "fashion_mnist")):
+    if not all(sources.find_npz(name) for name in ("mnist", "fashion_mnist")):
         pytest.skip("needs mnist.npz and fashion_mnist.npz")
 
 

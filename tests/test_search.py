@@ -1,5 +1,6 @@
 """The grid search: capped before training, complete, ranked, seeded, resumed after a kill."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from denoise_utils import models, search
+from denoise_utils import models, noise, search
 
 GRID = {
     "filters": [4, 8, 40],
@@ -92,6 +93,24 @@ def test_another_grid_is_another_search(clutter, tmp_path):
     small = GRID | {"filters": [4], "epochs": [1], "learning_rate": [1e-2]}
     one, two = run_search(clutter, tmp_path, small), run_search(clutter, tmp_path, small | {"filters": [8]})
     assert one.folder != two.folder and (one.num_loaded, two.num_loaded) == (0, 0)
+
+
+def test_another_architecture_is_another_search(found, clutter, monkeypatch):
+    def linear(filters, depth):
+        inputs = models.layers.Input((28, 28, 1))
+        hidden = models.layers.Conv2D(filters, 3, padding="same")(inputs)
+        return models.keras.Model(inputs, models.layers.Conv2D(1, 3, padding="same")(hidden))
+
+    monkeypatch.setattr(models, "capped_autoencoder", linear)
+    again = run_search(clutter, found.folder.parent, GRID | {"filters": [4, 8], "epochs": [1]})
+    assert again.folder != found.folder and again.num_loaded == 0
+
+
+def test_diverged_trials_are_kept_and_rank_last(clutter, tmp_path):
+    broken = noise.Pairs(clutter.val.noisy, clutter.val.clean * float("nan"), None)
+    grid = GRID | {"epochs": [1]}
+    rows = run_search(dataclasses.replace(clutter, val=broken), tmp_path, grid).rows
+    assert [row["val_bce"] for row in rows] == [float("inf")] * 4
 
 
 def test_grid_with_nothing_legal_is_an_error(clutter, tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import data, evaluation, plots, profiles
+from denoise_utils import data, evaluation, plots, profiles, sources
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -32,14 +32,15 @@ print(profiles.describe(profile, seed))
 # - **Produces**: nothing on disk. Later notebooks call the same `load_splits`.
 
 # %% [markdown]
-# ## Four datasets, one shape
+# ## Several datasets, one shape
 #
 # `load_splits` always returns float32 in [0, 1] with axes (image, row, column, channel). The test set is the dataset's
-# own; val is a seeded tenth of its training set.
+# own; val is a seeded tenth of its training set. CIFAR-10 joins them where its file is at hand.
 
 # %%
 sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": profile.num_test}
-splits = {name: data.load_splits(name, **sizes, seed=seed) for name in data.SHAPES}
+names = ["mnist", "fashion_mnist", "digits"] + (["cifar10"] if sources.find_npz("cifar10") else [])
+splits = {name: data.load_splits(name, **sizes, seed=seed) for name in names}
 columns = {"name": ("dataset", "{}"), "label": ("called", "{}"), "source": ("read from", "{}")}
 columns |= {part: (part, "{:,}") for part in ("train", "val", "test")} | {"shape": ("image", "{}")}
 rows = []
@@ -92,14 +93,14 @@ columns = {key: (key, "{:.1%}") for key in ("black", "grey", "white")} | {"mean"
 Markdown(evaluation.format_table(rows, {"name": ("dataset", "{}")} | columns, label))
 
 # %% [markdown]
-# The digits are mostly black, with soft grey edges:
+# What an answer that is black everywhere would get right:
 
 # %%
 digit_row, garment_row = rows
 Markdown(
     f"{digit_row['black']:.0%} of a digit's pixels are black and {digit_row['grey']:.0%} grey; of a garment's, "
-    f"{garment_row['grey']:.0%} are grey. An answer that is black everywhere is right on most pixels and useless: "
-    "whatever we measure must not reward it."
+    f"{garment_row['grey']:.0%} are grey. An all-black answer is useless and yet exactly right on "
+    f"{digit_row['black']:.0%} of the pixels: whatever we measure must not reward that."
 )
 
 # %% [markdown]
@@ -178,6 +179,6 @@ print("did it run?", (folder / "marker.txt").exists())
 # %% [markdown]
 # ## What we learned
 #
-# - All data comes as float32 in [0, 1] with one shape, in three sets that do not overlap; the test set is touched once, at the end.
-# - Digits are mostly black with grey edges: neither "mostly right" nor a low loss alone says much.
+# - All data comes as float32 in [0, 1] with one shape, in three sets; those of the digits share no picture (see above). The test set is touched once, at the end.
+# - Black is cheap and grey has a price: neither "mostly right" nor a low loss alone says much.
 # - Files from elsewhere are checked before they are believed. Notebook 2 damages these pictures and measures by how much.

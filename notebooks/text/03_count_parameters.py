@@ -64,6 +64,11 @@ by_hand = {
     "project_c_transposed": [conv(3, 1, 12), conv(3, 12, 14), conv(3, 14, 12), conv(3, 12, 1)],
 }
 answers = {name: getattr(models, name)() for name in by_hand}
+
+# %% [markdown]
+# And what Keras counts:
+
+# %%
 rows = [
     {"name": name, "sum": " + ".join(map(str, terms)), "hand": sum(terms), "keras": answers[name].count_params()}
     for name, terms in by_hand.items()
@@ -192,7 +197,7 @@ figure = plots.draw_model(family[widest])
 
 # %% [markdown]
 # Does it take 3x3 pixels to decide what a pixel is? How far each output pixel can *see* is the receptive field: we measure it by changing one
-# input pixel at a time and looking which changes reach the output pixel in the middle.
+# row of the input at a time and looking which changes reach the output pixel in the middle.
 
 
 # %%

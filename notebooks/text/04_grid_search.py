@@ -25,7 +25,7 @@ print(profiles.describe(profile, seed))
 # survives a kill.
 #
 # - **Consumes**: the clutter task on a part of the training set (or the pickles that `DENOISE_PAIRS` names).
-# - **Produces**: `reports/search.csv`, every trial ranked; notebook 5 retrains the winner on all of train.
+# - **Produces**: `reports/clutter_search.csv`, every trial ranked; notebook 5 retrains the winner on all of train.
 
 # %%
 task = noise.assignment_task()
@@ -90,19 +90,21 @@ print(
 # %% [markdown]
 # ## All trials, ranked
 #
-# The validation BCE stands beside its excess over the floor. The whole table goes to a file; here are the first and the last five.
+# Above all, the untouched noisy input; then every trial, best first. The validation BCE stands beside its excess over the floor. The same table goes to a file.
 
 # %%
 floor = float(evaluation.bce_floor(pairs.val.clean).mean())
 ranked = [row | {"rank": rank, "excess": row["val_bce"] - floor} for rank, row in enumerate(found.rows, 1)]
+untouched = float(evaluation.bce(pairs.val.noisy, pairs.val.clean).mean())
+first = {"rank": "noisy input", "val_bce": untouched, "excess": untouched - floor}
 columns = {
     key: (key, "{}") for key in ("rank", "filters", "depth", "optimizer", "batch_size", "learning_rate", "epochs")
 }
 columns |= {"parameters": ("parameters", "{:,}"), "val_bce": ("val BCE", "{:.4f}"), "excess": ("excess", "{:.4f}")}
 columns |= {"seconds": ("seconds", "{:.0f}")}
-saving.write_csv(profile.reports / "search.csv", ranked, list(columns))
-ends = ranked[:5] + ranked[-5:] if len(ranked) > 10 else ranked
-Markdown(evaluation.format_table(ends, columns, f"{pairs.label}; {len(ranked)} trials, validation floor {floor:.4f}"))
+table = [row | {"data": pairs.label} for row in (first, *ranked)]
+saving.write_csv(profile.reports / f"{task}_search.csv", table, [*columns, "data"])
+Markdown(evaluation.format_table(table, columns, f"{pairs.label}; {len(ranked)} trials, validation floor {floor:.4f}"))
 
 # %% [markdown]
 # The spread between first and last is what a bad choice costs:

@@ -1,0 +1,81 @@
+"""The command line: verdicts as exit codes, errors in one line, quick where no model is opened."""
+
+import dataclasses
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from denoise_utils import cli, models, profiles
+from tests.conftest import ROOT
+from tests.test_report import save
+
+
+def run_command(folder, out, *more):
+    return cli.main(["report", str(folder), "--out", str(out), "--profile", "quick", *more])
+
+
+@pytest.fixture
+def small_quick(monkeypatch):
+    """Let the command's quick profile be as small as the tests'."""
+    tiny = profiles.load_profile("tiny")
+    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
+
+
+def test_exit_code_1_if_a_capped_model_is_over(tmp_path, small_quick, capsys):
+    save(tmp_path, "over", models.capped_autoencoder(40, 2), task="clutter", role="capped")
+    assert run_command(tmp_path, tmp_path / "out") == 1
+    assert "OVER" in capsys.readouterr().out
+
+
+def test_parameters_that_are_not_trainable_count(tmp_path, small_quick):
+    model = models.capped_autoencoder(24, 1)
+    model.trainable = False
+    save(tmp_path, "frozen", model)
+    assert run_command(tmp_path, tmp_path / "out", "--cap", "2000") == 1
+
+
+def test_exit_code_2_names_the_unreadable_and_reports_the_rest(tmp_path, small_quick, capsys):
+    save(tmp_path, "fits", models.capped_autoencoder(4, 1), task="clutter", role="capped")
+    (tmp_path / "broken.h5").write_bytes(b"no model")
+    inputs = keras.layers.Input((784,))
+    save(tmp_path, "flat", keras.Model(inputs, keras.layers.Dense(2)(inputs)), task="clutter")
+    assert run_command(tmp_path, tmp_path / "out") == 2
+    printed = capsys.readouterr().out
+    assert "**broken.h5** Expected an HDF5 file" in printed and "**flat.h5** could not be scored" in printed
+    assert "| fits.h5 | clutter | capped |" in printed and (tmp_path / "out" / "budget.html").is_file()
+
+
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_folder_without_models_is_an_error(tmp_path, folder, capsys):
+    if folder == "empty":
+        (tmp_path / folder).mkdir()
+    assert run_command(tmp_path / folder, tmp_path / "out") == 2
+    assert "Expected .h5 files in" in capsys.readouterr().err
+
+
+WORDS = {"help": ["--help"], "report's help": ["report", "--help"], "refusal": ["report", "no/such/folder"]}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_help_and_refusals_import_neither_tensorflow_nor_keras(kind):
+    program = (
+        "import sys; from denoise_utils import cli\n"
+        f"try: code = cli.main({WORDS[kind]!r})\n"
+        "except SystemExit as exit: code = exit.code\n"
+        "print(code, sorted({'tensorflow', 'keras', 'skimage'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == f"{2 if kind == 'refusal' else 0} []", done.stderr
+
+
+def test_reports_on_other_folders_do_not_go_to_the_projects_reports(tmp_path, monkeypatch, small_quick):
+    tiny = dataclasses.replace(profiles.load_profile(), root=tmp_path, output=tmp_path)
+    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
+    save(tmp_path / "students", "fits", models.capped_autoencoder(4, 1), task="clutter")
+    assert cli.main(["report", str(tmp_path / "students"), "--profile", "quick"]) == 0
+    assert (tmp_path / "build" / "report" / "budget.html").is_file() and not (tmp_path / "reports").exists()
+    save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1), task="clutter")
+    assert cli.main(["report", str(tmp_path / "models"), "--profile", "quick"]) == 0
+    assert (tmp_path / "reports" / "budget.html").is_file()
