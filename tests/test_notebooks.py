@@ -71,6 +71,7 @@ def test_every_notebook_runs_from_top_to_bottom(project):
     assert (output / "reports" / "budget.html").is_file()
     assert sorted(path.name for path in (output / "models").glob("*.h5")) == [
         "clutter_cap_baseline.h5",
+        "clutter_project_c.h5",
         "digit_judge.h5",
     ]
     left = {path.name for path in project.iterdir()} - {"__pycache__"}
