@@ -120,17 +120,16 @@ class LedgerGridSearch(keras_tuner.GridSearch):
         print(f"\r{line}{spent / 60:.1f} min, about {left / 60:.1f} min to go  ", end="", flush=True)
 
 
-def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
+def search(grid, cap, pairs, *, runs, seed=0):
     """Train every legal configuration of `grid` once and return a Search, best first.
 
-    `train_data` and `val_data` are (noisy, clean); `record` says in JSON what they are.
-    Over-cap architectures are left out before training. Raises RuntimeError unless
+    `pairs` is a noise.TaskData, trained on its train part and compared on its val part. Over-cap architectures are left out before training. Raises RuntimeError unless
     the completed trials are exactly the legal configurations.
     """
     legal, over = split_by_cap(grid, cap)
     if not legal:
         raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
-    settings = {"name": "search", "grid": grid, "cap": cap, "data": record, "seed": seed}
+    settings = {"name": "search", "grid": grid, "cap": cap, "data": pairs.record, "seed": seed}
     settings["architectures"] = [models.fingerprint(build(row)) for row in legal]
     folder = training.run_folder(runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +146,8 @@ def search(grid, cap, train_data, val_data, *, runs, record, seed=0):
         project_name="tuner",
         overwrite=True,  # the ledger remembers, not the tuner
     )
-    tuner.search(*train_data, validation_data=val_data, verbose=0)
+    val_data = pairs.val.noisy, pairs.val.clean
+    tuner.search(pairs.train.noisy, pairs.train.clean, validation_data=val_data, verbose=0)
     print()
     if len(tuner.rows) != num_trials:
         raise RuntimeError(f"Expected {num_trials} finished trials, got {len(tuner.rows)}: see {folder}.")

@@ -23,14 +23,12 @@ import sys
 from denoise_utils import noise, search
 from tests.test_search import GRID
 pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-search.search(GRID, 3600, (pairs.train.noisy, pairs.train.clean), (pairs.val.noisy, pairs.val.clean),
-              runs=sys.argv[1], record=pairs.record)
+search.search(GRID, 3600, pairs, runs=sys.argv[1])
 """
 
 
 def run_search(clutter, runs, grid=GRID, cap=3600):
-    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
-    return search.search(grid, cap, *data, runs=runs, record=clutter.record)
+    return search.search(grid, cap, clutter, runs=runs)
 
 
 @pytest.fixture(scope="module")

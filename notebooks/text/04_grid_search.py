@@ -74,15 +74,7 @@ Markdown(
 # where it was.
 
 # %%
-found = search.search(
-    profile.grid,
-    profiles.CAP,
-    (pairs.train.noisy, pairs.train.clean),
-    (pairs.val.noisy, pairs.val.clean),
-    runs=profile.runs,
-    record=pairs.record,
-    seed=seed,
-)
+found = search.search(profile.grid, profiles.CAP, pairs, runs=profile.runs, seed=seed)
 print(
     f"{len(found.rows)} trials, {found.num_loaded} of them from the ledger; {found.num_skipped} configurations over the cap"
 )

@@ -45,15 +45,7 @@ print(
 
 # %%
 part = noise.load_task(task, num_train=profile.search_train, num_val=profile.search_val, seed=seed)
-found = search.search(
-    profile.grid,
-    profiles.CAP,
-    (part.train.noisy, part.train.clean),
-    (part.val.noisy, part.val.clean),
-    runs=profile.runs,
-    record=part.record,
-    seed=seed,
-)
+found = search.search(profile.grid, profiles.CAP, part, runs=profile.runs, seed=seed)
 best = found.best
 print(f"{found.num_loaded} of {len(found.rows)} trials from the ledger; the winner: {search.label(best)}")
 
