@@ -123,8 +123,9 @@ class LedgerGridSearch(keras_tuner.GridSearch):
 def search(grid, cap, pairs, *, runs, seed=0):
     """Train every legal configuration of `grid` once and return a Search, best first.
 
-    `pairs` is a noise.TaskData, trained on its train part and compared on its val part. Over-cap architectures are left out before training. Raises RuntimeError unless
-    the completed trials are exactly the legal configurations.
+    `pairs` is a noise.TaskData: its train part is trained on, its val part compares the trials.
+    Over-cap architectures are left out before training. Raises RuntimeError unless the completed
+    trials are exactly the legal configurations.
     """
     legal, over = split_by_cap(grid, cap)
     if not legal:
