@@ -209,7 +209,7 @@ for title, found_rows in by_recipe.items():
     keys = [key for key in ("excess", "psnr", "legibility") if found_rows[0][key] is not None]
     values = {key: np.array([row[key] for row in found_rows]) for key in keys}
     means = {key: value.mean() for key, value in values.items()}
-    spreads = {f"{key}_sd": value.std() if len(value) > 1 else None for key, value in values.items()}
+    spreads = {f"{key}_sd": value.std(ddof=1) if len(value) > 1 else None for key, value in values.items()}
     rows.append({"name": title, "seeds": len(found_rows)} | means | spreads)
 formats = {"excess": "{:.4f}", "psnr": "{:.2f}", "legibility": "{:.1%}"}
 columns = {"name": ("recipe", "{}"), "seeds": ("seeds", "{}")}
