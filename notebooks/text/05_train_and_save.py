@@ -124,7 +124,9 @@ for row in rows:
     what = "overfits" if overfits else "underfits: it cannot even fit the images that it has seen"
     stopped = row["epochs"] < profile.epochs
     end = "early stopping ended it" if stopped else "its epochs ran out before it stopped improving"
-    print(f"{row['name']}: {what} (gap {row['gap']:.4f}, {row['gap'] / row['val']:.0%} of the excess on val); {end}.")
+    print(
+        f"{row['name']}: {what} (gap {row['gap']:.4f}, {abs(row['gap']) / row['val']:.1%} of the excess on val); {end}."
+    )
 
 # %% [markdown]
 # ## Choose on val, then save
@@ -226,8 +228,8 @@ c, tuned, winner = (by_recipe[title][0]["excess"] for title in recipes)  # one s
 means = {row["name"]: row["excess"] for row in rows}
 Markdown(
     f"Over seeds the winner leaves an excess of **{means['winner']:.4f}**, project C's own recipe {means['project C']:.4f}. "
-    f"With one seed each, better settings alone move project C by {c - tuned:+.4f} and the better architecture a further "
-    f"{tuned - winner:+.4f} (a positive number is a gain). The saved model's excess is {scores['excess']:.4f}: "
+    f"With one seed each, the winner's settings alone gain project C {c - tuned:+.4f}, the winner's architecture a further "
+    f"{tuned - winner:+.4f} (a negative gain is a loss). The saved model's excess is {scores['excess']:.4f}: "
     f"the goal of at most {goal:.4f} is {'met' if scores['excess'] <= goal else 'missed'}."
 )
 
