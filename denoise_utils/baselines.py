@@ -34,8 +34,8 @@ def non_local_means(noisy, strength):
 
 
 FILTERS = {
-    "median": (median, (1, 3, 5)),
-    "Gaussian blur": (gaussian_blur, (0.3, 0.6, 0.9, 1.2)),
+    "median": (median, (3, 5)),
+    "Gaussian blur": (gaussian_blur, (0.5, 0.75, 1.0, 1.5)),
     "total variation": (total_variation, (0.05, 0.1, 0.2, 0.4)),
     "non-local means": (non_local_means, (0.1, 0.2, 0.3, 0.5)),
 }

@@ -11,6 +11,8 @@ from denoise_utils import profiles, saving
 def _report(arguments):
     profile = profiles.load_profile(arguments.profile)
     saving.find_models(arguments.folder)  # before TensorFlow's seconds
+    if arguments.out and Path(arguments.out).is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from denoise_utils import report
 
@@ -21,6 +23,13 @@ def _report(arguments):
     print(report.markdown(found))
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+    return number
 
 
 def make_parser():
@@ -37,7 +46,7 @@ def make_parser():
     report.add_argument(
         "--out", help="where to write (default: reports/ for the project's own models, else build/report/)"
     )
-    report.add_argument("--cap", type=int, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
+    report.add_argument("--cap", type=_positive, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
     report.add_argument(
         "--profile",
         choices=["full", "quick"],

@@ -13,7 +13,8 @@ body { margin: 0 auto; max-width: 86rem; padding: 2.2rem 1.4rem 4rem; color: var
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; background: #f6f8fa; }
 h1 { font-size: 1.9rem; margin: 0; } h2 { margin: 2.6rem 0 .8rem; font-size: 1.25rem; }
 p.lead { color: var(--soft); margin: .3rem 0 1.4rem; max-width: 60rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(35rem, 1fr)); gap: 1.1rem; align-items: start; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(35rem, 100%), 1fr)); gap: 1.1rem;
+  align-items: start; }
 .card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.2rem; }
 .card h3 { margin: 0 0 .5rem; font-size: 1.02rem; display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; }
 .badge { font-size: .74rem; font-weight: 700; padding: .12rem .55rem; border-radius: 1rem; color: #fff; }
@@ -53,7 +54,7 @@ def _badge(row, say_why=True):
 
 def _card(row, noisy, columns, sheet):
     """Return one model's card: verdict, figures against the noisy input's own, its ten images."""
-    size = f"{row['parameters']:,} of {row['cap']:,} parameters" if "parameters" in row else ""
+    size = f"{row['parameters']:,} parameters, cap {row['cap']:,}" if "parameters" in row else ""
     lines = [f'<div class="card"><h3>{escape(row["file"])} {_badge(row)} <span class="muted">{size}</span></h3>']
     figures = []
     for key in ("test_bce", "test_excess", "psnr", "ssim", "legibility"):
@@ -99,15 +100,15 @@ def render(report, columns):
     noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
     models = [_card(row, noisy.get(row.get("task")), columns, report.sheets.get(row["file"])) for row in report.models]
     lead = (
-        f"{len(capped) - len(report.over)} of {len(capped)} capped models keep to {report.cap:,} parameters, "
+        f"{len(capped) - len(report.over)} of {len(capped)} capped models within {report.cap:,} parameters, "
         f"all of them counted, trainable or not.{failed} Scored on {report.num_images:,} test images "
         f"({escape(report.label or 'no data')}) under the same seeded noise. Excess is the binary cross-entropy above "
         "the floor that grey targets impose, in nats per pixel; ± is the standard deviation over images."
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Parameter budget</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
         f'<h1>Parameter budget</h1><p class="lead">{lead}</p><div class="cards">{"".join(models)}</div>'
-        f"<h2>All figures</h2>{_table(report.rows, columns)}<ul>{notes}</ul></body></html>\n"
+        f"<h2>All figures</h2>{_table(report.rows, columns)}{notes}</body></html>\n"
     )

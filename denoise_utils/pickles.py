@@ -93,7 +93,9 @@ def load_array(path):
         with open(path, "rb") as file:
             found = _ArrayUnpickler(file).load()
     except FileNotFoundError:
-        raise
+        raise FileNotFoundError(
+            f"Expected a pickled numpy array at {path}, found no file: look for its name."
+        ) from None
     except Exception as error:  # a hostile or broken pickle may raise nearly anything
         found = f"{error or type(error).__name__}"
     if not isinstance(found, _Array) or found.array is None:

@@ -78,8 +78,10 @@ def show_search(rows, over_cap, cap, label=""):
         axes.axvline(row["parameters"], color="0.85", zorder=0)
     axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel="validation BCE (nats per pixel)")
     axes.set_yscale("log")
-    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        which("{x:.2g}")
+    lowest, highest = min(row["val_bce"] for row in rows), max(row["val_bce"] for row in rows)
+    axes.set_yticks(np.round(np.geomspace(lowest, highest, 6), 3), minor=False)
+    axes.yaxis.set_major_formatter("{x:.3f}")
+    axes.yaxis.set_minor_formatter("")
     axes.legend()
     figure.tight_layout()
     return _note(figure, label)
@@ -97,8 +99,11 @@ def draw_model(model):
         axes.add_patch(plt.Rectangle((column - 0.41, -line - 0.36), 0.82, 0.72, facecolor=colour, edgecolor="0.4"))
         text = f"{row['layer']}\n{row['output']}\n{row['parameters']:,} p."
         axes.annotate(text, centre, ha="center", va="center", fontsize=7)
-        if number + 1 < len(rows) and column + 1 < BOXES_PER_ROW:
+        if number + 1 < len(rows):
+            last = column + 1 == BOXES_PER_ROW  # then the arrow leads down, to the line below
             start, end = (column + 0.41, -line), (column + 0.59, -line)
+            if last:
+                start, end = (column, -line - 0.36), (column, -line - 0.6)
             axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.4"})
     axes.set(xlim=(-0.5, min(len(rows), BOXES_PER_ROW) - 0.5), ylim=(-num_lines + 0.5, 0.5))
     axes.set_title(f"{model.name}: {model.count_params():,} parameters", fontsize=10, loc="left")

@@ -86,7 +86,7 @@ def make_report(folder, cap, profile):
             unreadable.append({"file": path.name, "role": None, "verdict": "UNREADABLE", "reason": str(error)})
             continue
         by_task.setdefault(row["task"], []).append((row, model))
-    judge = _find_judge(report, profile, by_task.get("digits", []))
+    judge = _find_judge(report, folder, profile, by_task.get("digits", []))
     for task in sorted(by_task):
         entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
         _add_task(report, task, entries, judge, profile)
@@ -110,11 +110,15 @@ def _count(path, model, card, cap):
     }
 
 
-def _find_judge(report, profile, entries):
+def _find_judge(report, folder, profile, entries):
     """Return the project's own judge; only where there is none, one from the folder."""
-    for folder in (profile.models, profile.root / "models"):
-        if (folder / "digit_judge.h5").is_file():
-            return evaluation.load_judge(folder)
+    ours = Path(folder).resolve() == profile.models.resolve()
+    try:
+        return evaluation.load_judge(profile.models if ours else profile.root / "models")
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        report.notes.append(str(error))
     found = [(row, model) for row, model in entries if row["role"] == "judge" and model.output_shape == (None, 10)]
     if not found:
         report.notes.append("No judge: legibility is not measured. Notebook 02_add_noise trains one.")
@@ -127,8 +131,10 @@ def _add_task(report, task, entries, judge, profile):
     """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
     sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
     try:
-        pairs = noise.load_task(ASSIGNMENT if task == "digits" else task, **sizes)
-    except (ValueError, FileNotFoundError) as error:
+        if task == "pairs" and noise.assignment_task() != "pairs":
+            raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
+        pairs = noise.load_task("masking" if task == "digits" else task, **sizes)  # of digits alone
+    except FileNotFoundError as error:
         report.notes.append(f"The task {task} could not be scored. {error}")
         report.rows += [row for row, _ in entries]
         return
@@ -143,7 +149,7 @@ def _add_task(report, task, entries, judge, profile):
             row["reason"] = f"could not be scored: {error}"
         else:
             if task != "digits":
-                shown = {"noisy": pairs.test.noisy, "denoised": evaluation.clip(output), "clean": pairs.test.clean}
+                shown = {"clean": pairs.test.clean, "noisy": pairs.test.noisy, "denoised": evaluation.clip(output)}
                 report.sheets[row["file"]] = {title: images[:NUM_SHOWN] for title, images in shown.items()}
         report.rows.append(row)
 
@@ -151,10 +157,13 @@ def _add_task(report, task, entries, judge, profile):
 def _predict(model, images):
     """Return the model's output, or raise ValueError if it does not take such images."""
     try:
-        return evaluation.predict(model, images)
+        output = evaluation.predict(model, images)
     except Exception as error:  # a stranger's model may fail in any way
         line = str(error).strip().partition("\n")[0]
         raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
+    if not isinstance(output, np.ndarray):
+        raise ValueError(f"expected one output, got a {type(output).__name__} of {len(output)}")
+    return output
 
 
 def _score_judge(output, pairs):
@@ -177,20 +186,25 @@ def _all_scores(output, val_output, pairs, judge):
 
 
 def _yardsticks(task, pairs, judge):
-    """Return the rows of the untouched noisy input and of the best tuned filter."""
+    """Return the rows of the untouched noisy input, of the best tuned filter and of clean images."""
     tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
     best = min(tuned, key=lambda one: one.val_mse)
     rows = []
+    row = {"task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
     for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
-        row = {"file": name, "task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
-        rows.append(row | _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge))
+        scores = _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
+        rows.append({"file": name} | row | scores)
+    if judge is not None and pairs.test.labels is not None:
+        ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
+        rows.append({"file": "clean images"} | row | {"legibility": ceiling})
     return rows
 
 
 def markdown(report):
     """Return the report as Markdown."""
-    caption = f"{report.label or 'not scored'}; {report.num_images:,} test images, the same seeded noise for all; "
-    table = evaluation.format_table(report.rows, COLUMNS, caption + "sd over images; BCE and excess in nats per pixel")
+    caption = f"{report.label}; {report.num_images:,} test images, the same seeded noise for all; sd over images; "
+    caption += "BCE and excess in nats per pixel; filter: the one with the lowest error on validation images"
+    table = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
     failed = [f"- **{row['file']}** {row['reason']}" for row in report.failed]
     notes = [f"- {note}" for note in report.notes]
     return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
@@ -204,6 +218,23 @@ def write_report(report, folder):
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
 
 
+def headline(report):
+    """Return one sentence per capped model: what it makes of its noisy input."""
+    noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
+    lines = []
+    for row in report.models:
+        if row["role"] == "capped" and "psnr" in row:
+            start = noisy[row["task"]]
+            line = (
+                f"**{row['file']}**, {row['parameters']:,} parameters: PSNR {start['psnr']:.1f} to {row['psnr']:.1f} dB"
+            )
+            read = row["legibility"] is not None
+            lines.append(
+                line + (f", digits read {start['legibility']:.0%} to {row['legibility']:.0%}." if read else ".")
+            )
+    return "\n".join(lines)
+
+
 def update_readme(path, report, hours):
     """Replace what stands between the README's two marks by the report's table and the hours of training."""
     path = Path(path)
@@ -213,4 +244,4 @@ def update_readme(path, report, hours):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
     table = markdown(report).removeprefix("# Parameter budget\n")
     spent = f"All trainings and trials, abandoned ones included, took {hours:.1f} hours on {saving.machine()}."
-    saving.write_text(path, f"{before}{begin}{table}\n{spent}\n\n{end}{after}")
+    saving.write_text(path, f"{before}{begin}\n{headline(report)}\n{table}\n{spent}\n\n{end}{after}")

@@ -103,6 +103,8 @@ def save_model(model, path, card):
 
 def find_models(folder):
     """Return the paths of the .h5 files in `folder`, half-written ones left out; raise if there is none."""
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f"Expected a folder of .h5 files, got {folder}: name the folder, not a file in it.")
     paths = sorted(path for path in Path(folder).glob("*.h5") if not path.name.startswith("."))
     if not paths:
         raise FileNotFoundError(f"Expected .h5 files in {folder}, found none: name the folder of the models.")

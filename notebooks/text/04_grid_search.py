@@ -19,7 +19,7 @@ profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
 
 # %% [markdown]
-# Project C wanted this search and could not run it: scikit-learn's `GridSearchCV` stumbled over the shape of its images, so it looped over
+# Project C, the older project behind this assignment, wanted this search and could not run it: scikit-learn's `GridSearchCV` stumbled over the shape of its images, so it looped over
 # 117 settings by hand. Its loop never rebuilt the model, so every fit continued the one before, and the winner was picked by eye. Here is
 # the search it wanted: a **fresh, seeded model per trial**, the cap enforced **before** training, all trials in one ranked table, and a ledger that
 # survives a kill.
@@ -106,7 +106,8 @@ best, last = ranked[0], ranked[-1]
 Markdown(
     f"The winner: **{search.label(best)}**, {best['parameters']:,} parameters, {best['optimizer']}, batch {best['batch_size']}, "
     f"learning rate {best['learning_rate']}, {best['epochs']} epochs: validation BCE {best['val_bce']:.4f}, excess {best['excess']:.4f}. "
-    f"The last has an excess of {last['excess']:.4f}, {last['excess'] / best['excess']:.1f} times as much."
+    f"The last has an excess of {last['excess']:.4f}, {last['excess'] / best['excess']:.1f} times as much. "
+    f"Ranks 1 and 2 differ by {ranked[1]['excess'] - best['excess']:.4f} with one seed each: that decides nothing between them."
 )
 
 # %% [markdown]
@@ -142,7 +143,17 @@ Markdown(evaluation.format_table(rows, columns, pairs.label))
 # %%
 spread = {axis: np.ptp([row["best"] for row in rows if row["axis"] == axis]) for axis in profile.grid}
 order = sorted(spread, key=spread.get, reverse=True)
-Markdown("; ".join(f"{axis}: {spread[axis]:.4f}" for axis in order) + f". **{order[0]}** matters most here.")
+narrow = min(profile.grid["filters"])
+at_narrow = {
+    d: min(r["excess"] for r in ranked if (r["filters"], r["depth"]) == (narrow, d)) for d in profile.grid["depth"]
+}
+Markdown(
+    "; ".join(f"{axis}: {spread[axis]:.4f}" for axis in order)
+    + f". **{order[0]}** moves it most. But the cap ties axes "
+    f"together: deep models must be narrow. At {narrow} filters alone, the best excess by depth is "
+    + ", ".join(f"{depth}: {value:.4f}" for depth, value in at_narrow.items())
+    + "."
+)
 
 # %% [markdown]
 # ## One axis was a waste

@@ -36,7 +36,8 @@ report.write_report(found, profile.reports)
 Markdown(report.markdown(found).partition("\n")[2])
 
 # %% [markdown]
-# The first two rows of each task are the yardsticks: the untouched noisy input, and the best classical filter.
+# Each denoising task begins with its yardsticks: the untouched noisy input, the classical filter with the lowest validation error, and what the judge reads on
+# clean images.
 
 # %%
 capped = [row for row in found.models if row["role"] == "capped"]
@@ -52,18 +53,7 @@ Markdown(
 # Keeping to the cap is a condition, not an achievement. The gain over the untouched input is the achievement:
 
 # %%
-noisy = {row["task"]: row for row in found.rows if row["file"] == "noisy input"}
-for row in capped:
-    if "psnr" in row:
-        start = noisy[row["task"]]
-        read = (
-            ""
-            if row["legibility"] is None
-            else f"; read by the judge: {start['legibility']:.1%} to {row['legibility']:.1%}"
-        )
-        print(
-            f"{row['file']}: PSNR {start['psnr']:.2f} to {row['psnr']:.2f} dB, excess {start['test_excess']:.4f} to {row['test_excess']:.4f}{read}"
-        )
+Markdown(report.headline(found))
 
 # %% [markdown]
 # ## Look, do not only count
