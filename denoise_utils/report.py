@@ -143,7 +143,10 @@ def _add_task(report, task, entries, judge, profile):
     for row, model in entries:
         try:
             output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
-            scores = _score_judge(output, pairs) if task == "digits" else _score(model, output, pairs, judge)
+            if task == "digits":
+                scores = _score_judge(output, pairs)
+            else:
+                scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
             row |= scores | {"data": pairs.label}
         except ValueError as error:
             row["reason"] = f"could not be scored: {error}"
@@ -170,11 +173,6 @@ def _score_judge(output, pairs):
     if output.shape != (len(pairs.test.labels), 10):
         raise ValueError(f"expected ten probabilities per image, got {output.shape}")
     return {"legibility": float(np.mean(output.argmax(axis=1) == pairs.test.labels)), "images": len(output)}
-
-
-def _score(model, output, pairs, judge):
-    val_output = _predict(model, pairs.val.noisy)
-    return _all_scores(output, val_output, pairs, judge)
 
 
 def _all_scores(output, val_output, pairs, judge):

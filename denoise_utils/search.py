@@ -92,14 +92,12 @@ class LedgerGridSearch(keras_tuner.GridSearch):
         path = self.ledger / f"{digest}.json"
         if path.is_file():
             row = json.loads(path.read_text())
+            self.rows.append(row)
             self.num_loaded += 1
-            trained = False
         else:
             row = self._train(trial.hyperparameters, *args, **kwargs)
             saving.write_json(path, row)
-            trained = True
-        self.rows.append(row)
-        if trained:
+            self.rows.append(row)
             self._show_progress()
         return {"val_loss": row["val_bce"]}
 

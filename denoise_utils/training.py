@@ -163,7 +163,8 @@ def train(
 
     `train_data` and `val_data` are (input, target) arrays, `record` says in JSON what they are.
     The run's folder under `runs` is named by all settings: one that is finished is loaded, one
-    that was killed goes on at its next epoch. `patience` epochs without a better val_loss end it.
+    that was killed goes on at its next epoch, to the same weights as if it had not been (but for
+    dropout, whose state Keras does not keep). `patience` epochs without a better val_loss end it.
     """
     keras.utils.set_random_seed(seed)
     model = build()
