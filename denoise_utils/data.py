@@ -80,6 +80,14 @@ def load_splits(name, *, num_train=None, num_val=None, num_test=None, seed=0, pr
     return Splits(name, label, source, sha256, *parts)
 
 
+def resize(images, side):
+    """Return `images` (N, H, W, C) in [0, 1] at `side` by `side` pixels: bilinear, anti-aliased."""
+    import tensorflow as tf  # seconds: only where something is resized
+
+    smaller = tf.image.resize(check_images(images), (side, side), antialias=True)
+    return np.clip(smaller.numpy(), 0, 1)
+
+
 def load_pairs(noisy_path, clean_path):
     """Load the assignment's two pickles as (noisy, clean), float32 (N, H, W, 1) in [0, 1].
 

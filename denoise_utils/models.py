@@ -1,6 +1,7 @@
 """Build models from standard Keras layers, so that their .h5 opens with plain Keras too.
 
-All take noisy images (N, 28, 28, 1), float32 in [0, 1], and return images of the same shape.
+All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return images of the same shape.
+Those of the older projects are in originals.py.
 """
 
 import hashlib
@@ -41,40 +42,29 @@ def capped_autoencoder(filters=16, depth=2):
     return keras.Model(inputs, _to_image(x), name="capped_autoencoder")
 
 
-def project_c_pooling():
-    """Build project C's own answer: filters 16-8-4, code 4x4x4; 3,369 parameters."""
-    inputs = x = layers.Input((28, 28, 1))
-    for filters in (16, 8, 4):
+def skip_autoencoder(filters=8, depth=3, channels=1, residual=False):
+    """Build a pool/upsample autoencoder whose decoder adds the encoder's tensor of its size, at no parameter.
+
+    All convolutions but the last have `filters` filters. `residual` lets the model predict the
+    noise instead of the image: its output is added to the input, and not bounded to [0, 1].
+    """
+    inputs = x = layers.Input((28, 28, channels))
+    skips = []
+    for _ in range(depth):
         x = _conv(x, filters)
+        skips.append(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
-    for filters, padding in ((4, "same"), (8, "same"), (16, "valid")):
-        x = _conv(x, filters, padding)
+    for skip in reversed(skips):
+        x = _conv(x, filters)
         x = layers.UpSampling2D(2)(x)
-    return keras.Model(inputs, _to_image(x), name="project_c_pooling")
-
-
-def project_c_dense():
-    """Build another answer to the same assignment: a dense code of 11 numbers; 3,552 parameters."""
-    inputs = layers.Input((28, 28, 1))
-    x = layers.Conv2D(1, 18, padding="same", activation="relu")(inputs)
-    x = layers.MaxPooling2D(4)(x)
-    x = layers.Flatten()(x)
-    x = layers.Dense(11, activation="relu")(x)
-    x = layers.Dense(196, activation="relu")(x)
-    x = layers.Reshape((14, 14, 1))(x)
-    x = layers.Conv2DTranspose(1, 18, strides=2, padding="same", activation="sigmoid")(x)
-    return keras.Model(inputs, x, name="project_c_dense")
-
-
-def project_c_transposed():
-    """Build the third answer: transposed convolutions; 3,279 parameters."""
-    inputs = layers.Input((28, 28, 1))
-    x = _conv(inputs, 12)
-    x = layers.MaxPooling2D(2)(x)
-    x = _conv(x, 14)
-    x = layers.Conv2DTranspose(12, 3, strides=2, padding="same", activation="relu")(x)
-    x = layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid")(x)
-    return keras.Model(inputs, x, name="project_c_transposed")
+        extra = x.shape[1] - skip.shape[1]
+        if extra:
+            x = layers.Cropping2D(((0, extra), (0, extra)))(x)
+        x = layers.Add()([x, skip])
+    if not residual:
+        return keras.Model(inputs, _to_image(x, channels), name="skip_autoencoder")
+    x = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(x)
+    return keras.Model(inputs, layers.Add()([inputs, x]), name="skip_autoencoder")
 
 
 def digit_judge():

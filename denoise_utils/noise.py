@@ -115,12 +115,13 @@ def _per_image(strength, name, images):
 
 @dataclass(frozen=True)
 class Task:
-    """One denoising task: a dataset, a noise, its canonical strength, what is laid over it."""
+    """One denoising task: a dataset, a noise, its canonical strength, what is laid over it, a new size."""
 
     dataset: str
     add_noise: Callable
     strength: dict
     overlay: str | None = None
+    side: int | None = None  # pixels that the images are resized to
 
 
 TASKS = {
@@ -130,6 +131,7 @@ TASKS = {
     "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}),
     "salt_pepper": Task("mnist", add_salt_and_pepper, {"amount": 0.5}),
     "masking": Task("mnist", add_masking, {"amount": 0.5}),
+    "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=28),
 }
 
 
@@ -173,11 +175,13 @@ def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, prof
     parts = []
     for number, name in enumerate(("train", "val", "test")):
         split = getattr(splits, name)
+        clean = data.resize(split.images, recipe.side) if recipe.side else split.images
         overlay = [getattr(over, name).images] if over else []
-        noisy = recipe.add_noise(split.images, *overlay, **strength, seed=[seed, number])
-        parts.append(Pairs(noisy, split.images, split.labels))
+        noisy = recipe.add_noise(clean, *overlay, **strength, seed=[seed, number])
+        parts.append(Pairs(noisy, clean, split.labels))
     datasets = {s.name: s.sha256 for s in (splits, over) if s}
     record = {"task": task, "noise": strength, "datasets": datasets, "seed": seed}
+    record |= {"side": recipe.side} if recipe.side else {}
     label = splits.label if not over or over.label == splits.label else f"{splits.label} + {over.label}"
     return _task_data(task, label, record, parts)
 

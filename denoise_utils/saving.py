@@ -155,7 +155,9 @@ def machine():
     """Return the class of this machine, without its name."""
     import keras
 
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Keras on {keras.backend.backend()}"
+    name = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Keras on {keras.backend.backend()}"
+    half = os.environ.get("TF_SET_ONEDNN_FPMATH_MODE") == "BF16"  # oneDNN's faster arithmetic, where the CPU has it
+    return name + (", products in bfloat16" if half else "")
 
 
 def make_card(run, *, task, role, scores, noisy_scores, limits):

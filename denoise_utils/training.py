@@ -37,6 +37,10 @@ class Run:
         """Seconds of training in all."""
         return sum(log["seconds"] for log in self.history)
 
+    def model_after(self, epoch):
+        """Load the model as it was after `epoch`, one of those that `train` was told to keep."""
+        return saving.load_model(self.folder / f"after_{epoch}.h5")
+
 
 class Batches(keras.utils.PyDataset):
     """Serve (input, target) batches in an order that depends on the seed and the epoch alone.
@@ -99,9 +103,10 @@ class SaveEpoch(keras.callbacks.Callback):
     The log is written last: it says which state counts.
     """
 
-    def __init__(self, folder, history, name, epochs):
+    def __init__(self, folder, history, settings):
         super().__init__()
-        self.folder, self.history, self.name, self.epochs = folder, history, name, epochs
+        self.folder, self.history = folder, history
+        self.name, self.epochs, self.keep = settings["name"], settings["epochs"], settings.get("keep", ())
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -118,6 +123,8 @@ class SaveEpoch(keras.callbacks.Callback):
             saving.replace(self.folder / "checkpoint.h5", self.folder / "best.h5")
         with saving.atomic_path(self.folder / f"epoch_{epoch + 1}.weights.h5") as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
+        if epoch + 1 in self.keep:
+            saving.save_model(self.model, self.folder / f"after_{epoch + 1}.h5", {})
         self.history.append(log)
         saving.write_json(self.folder / "history.json", self.history)
         (self.folder / f"epoch_{epoch}.weights.h5").unlink(missing_ok=True)
@@ -129,7 +136,7 @@ class SaveEpoch(keras.callbacks.Callback):
         print()
 
 
-def make_optimizer(name, learning_rate, schedule, total_steps):
+def make_optimizer(name, learning_rate, schedule, total_steps, weight_decay=None):
     """Return a fresh optimizer; schedule "cosine" warms up over a twentieth, then decays to 0."""
     if schedule == "cosine":
         warmup = max(1, total_steps // 20)
@@ -138,7 +145,7 @@ def make_optimizer(name, learning_rate, schedule, total_steps):
         )
     elif schedule != "constant":
         raise ValueError(f'Expected the schedule "constant" or "cosine", got "{schedule}".')
-    return OPTIMIZERS[name](learning_rate)
+    return OPTIMIZERS[name](learning_rate, weight_decay=weight_decay)
 
 
 def train(
@@ -158,6 +165,8 @@ def train(
     patience=None,
     seed=0,
     augment=None,
+    weight_decay=None,
+    keep=(),
 ):
     """Train the model that `build()` returns and return its Run, with the best epoch's weights.
 
@@ -165,6 +174,7 @@ def train(
     The run's folder under `runs` is named by all settings: one that is finished is loaded, one
     that was killed goes on at its next epoch, to the same weights as if it had not been (but for
     dropout, whose state Keras does not keep). `patience` epochs without a better val_loss end it.
+    `weight_decay` is decoupled (Loshchilov and Hutter 2019); `keep` names epochs whose models are kept.
     """
     keras.utils.set_random_seed(seed)
     model = build()
@@ -182,6 +192,8 @@ def train(
         "seed": seed,
         "augment": augment.__name__ if augment else None,
     }
+    settings |= {"weight_decay": weight_decay} if weight_decay else {}
+    settings |= {"keep": sorted(keep)} if keep else {}
     folder = run_folder(runs, settings)
     history = _read_history(folder)
     if (folder / "finished.json").is_file():
@@ -204,7 +216,8 @@ def train(
 def _compile(model, settings, num_images):
     steps = settings["epochs"] * math.ceil(num_images / settings["batch_size"])
     names = ("optimizer", "learning_rate", "schedule")
-    model.compile(optimizer=make_optimizer(*(settings[name] for name in names), steps), loss=settings["loss"])
+    optimizer = make_optimizer(*(settings[name] for name in names), steps, settings.get("weight_decay"))
+    model.compile(optimizer=optimizer, loss=settings["loss"])
 
 
 def run_folder(runs, settings):
@@ -226,7 +239,7 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
     checkpoint = keras.callbacks.ModelCheckpoint(
         folder / "checkpoint.h5", monitor="val_loss", save_best_only=True, initial_value_threshold=best
     )
-    callbacks = [checkpoint, SaveEpoch(folder, history, settings["name"], settings["epochs"])]
+    callbacks = [checkpoint, SaveEpoch(folder, history, settings)]
     if settings["patience"]:
         past = list(history)
         stopping = {"monitor": "val_loss", "patience": settings["patience"], "restore_best_weights": True}

@@ -33,3 +33,23 @@ def test_filters_do_not_mix_images_or_channels(rng):
     for function, strengths in baselines.FILTERS.values():
         alone = function(images[:1], strengths[-1])
         assert np.allclose(function(images, strengths[-1])[:1], alone, atol=1e-6)
+
+
+def test_every_filter_is_tuned_and_applied(tmp_path):
+    pairs = noise.load_task("gaussian", num_train=1, num_val=20, num_test=20)
+    filtered = baselines.filter_all(pairs, num_slow=0, cache=tmp_path)
+    assert len(filtered) == len(baselines.FILTERS)
+    assert all(images.shape == pairs.test.noisy.shape for images in filtered.values())
+
+
+def test_bm3d_gains_in_grey_and_colour_and_is_kept(tmp_path):
+    pytest.importorskip("bm3d", reason="an optional extra")
+    for task in ("gaussian", "colour"):
+        pairs = noise.load_task(task, num_train=1, num_val=2, num_test=4)
+        filtered = baselines.filter_all(pairs, num_slow=2, cache=tmp_path)
+        title, images = list(filtered.items())[-1]
+        assert title.startswith("filter: BM3D") and title.endswith("first 2")
+        before = evaluation.psnr(pairs.test.noisy[:2], pairs.test.clean[:2]).mean()
+        assert evaluation.psnr(images, pairs.test.clean[:2]).mean() > before + 1
+        again = baselines.filter_all(pairs, num_slow=2, cache=tmp_path)
+        assert np.array_equal(again[title], images)

@@ -4,15 +4,47 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import models, saving
+from denoise_utils import models, originals, saving
 
-COUNTS = {"project_c_pooling": 3369, "project_c_dense": 3552, "project_c_transposed": 3279}
-BUILDERS = {name: getattr(models, name) for name in (*COUNTS, "capped_autoencoder", "digit_judge")}
+COUNTS = {  # all parameters, and the trainable ones among them
+    "project_c_pooling": (3369, 3369),
+    "project_c_dense": (3552, 3552),
+    "project_c_transposed": (3279, 3279),
+    "project_w_small": (3729, 3729),
+    "project_w_big": (3284993, 3282177),
+    "project_o_dense": (214594, 214594),
+    "project_g_nine_layers": (51057, 50705),
+    "project_r_encoder_decoder": (541775, 541065),  # PyTorch counts the trainable ones alone
+}
+BUILDERS = {name: getattr(originals, name) for name in COUNTS}
+BUILDERS |= {name: getattr(models, name) for name in ("capped_autoencoder", "skip_autoencoder", "digit_judge")}
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_published_answers_have_their_published_parameters(name):
-    assert models.count_parameters(BUILDERS[name]()) == (COUNTS[name], COUNTS[name])
+def test_published_models_have_their_published_parameters(name):
+    assert models.count_parameters(BUILDERS[name]()) == COUNTS[name]
+
+
+@pytest.mark.parametrize(("filters", "depth", "channels"), [(8, 3, 1), (10, 2, 3), (12, 1, 1)])
+@pytest.mark.parametrize("residual", [False, True])
+def test_skip_autoencoder_counts_as_by_hand(filters, depth, channels, residual):
+    model = models.skip_autoencoder(filters, depth, channels, residual)
+    inner = (2 * depth - 1) * (9 * filters + 1) * filters
+    assert model.count_params() == (9 * channels + 1) * filters + inner + (9 * filters + 1) * channels
+    assert model.output_shape == (None, 28, 28, channels)
+
+
+def test_untrained_residual_model_returns_its_input(rng):
+    images = rng.random((2, 28, 28, 3), dtype=np.float32)
+    output = models.skip_autoencoder(8, 2, 3, residual=True).predict_on_batch(images)
+    assert np.array_equal(output, images)
+
+
+def test_batch_norm_and_leaky_relu_of_project_g_are_optional():
+    plain = originals.project_g_nine_layers(batch_norm=False, leaky=False)
+    assert models.count_parameters(plain) == (50353, 50353)  # 704 fewer: four per channel of layers 2 to 8
+    kinds = {type(layer).__name__ for layer in plain.layers}
+    assert "BatchNormalization" not in kinds and "LeakyReLU" not in kinds
 
 
 @pytest.mark.parametrize("filters", [8, 12, 20])
@@ -33,13 +65,13 @@ def test_statistics_of_batch_normalisation_count():
 def test_round_trip_through_h5_is_exact(tmp_path, rng, name):
     model = BUILDERS[name]()
     saving.save_model(model, tmp_path / "x.h5", {})
-    images = rng.random((3, 28, 28, 1), dtype=np.float32)
+    images = rng.random((3, *model.input_shape[1:]), dtype=np.float32)
     again = saving.load_model(tmp_path / "x.h5").predict_on_batch(images)
     assert np.array_equal(again, model.predict_on_batch(images))
 
 
 def test_layers_are_described_for_diagrams_and_cards():
-    model = models.project_c_pooling()
+    model = originals.project_c_pooling()
     rows = models.describe_layers(model)
     assert sum(row["parameters"] for row in rows) == 3369
     assert models.architecture_line(model).startswith("Conv2D 28x28x16 > MaxPooling2D 14x14x16 > Conv2D 14x14x8")

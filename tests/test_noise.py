@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 import pytest
+from skimage import transform
 
-from denoise_utils import noise
+from denoise_utils import data, noise
 
 KINDS = {
     "watermark": lambda clean, seed: noise.add_watermark(clean, 10, seed=seed),
@@ -138,3 +139,13 @@ def test_own_pairs_are_split_as_the_assignment_splits_them(tmp_path, monkeypatch
     monkeypatch.setenv("DENOISE_PAIRS", "only_one.pkl")
     with pytest.raises(ValueError, match="DENOISE_PAIRS"):
         noise.load_task("pairs")
+
+
+def test_colour_task_is_resized_smoothly_before_the_noise():
+    pairs = noise.load_task("colour", num_train=4, num_val=4, num_test=8)
+    assert pairs.test.clean.shape == (8, 28, 28, 3) and pairs.record["side"] == 28
+    assert np.std(pairs.test.noisy - pairs.test.clean) == pytest.approx(0.1, abs=0.01)
+    whole = data.load_splits("cifar10", num_train=4, num_val=4, num_test=8).test.images
+    smaller = transform.resize(whole, (8, 28, 28, 3), order=1, anti_aliasing=True)
+    assert np.mean((pairs.test.clean - smaller) ** 2) < 2e-4
+    assert np.allclose(pairs.test.clean.mean((1, 2)), whole.mean((1, 2)), atol=0.02)

@@ -7,7 +7,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from denoise_utils import models, plots
+from denoise_utils import originals, plots
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_images_carry_their_psnr_and_the_name_of_their_data(clutter):
 
 
 def test_diagram_shows_every_layer_and_the_total():
-    model = models.project_c_pooling()
+    model = originals.project_c_pooling()
     figure = plots.draw_model(model)
     assert len(figure.axes[0].patches) == len(model.layers)
     assert any("3,369 parameters" in text for text in texts(figure))

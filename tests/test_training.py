@@ -51,6 +51,23 @@ def test_finished_run_is_loaded_not_repeated(clutter, tmp_path, capsys):
     assert weights_equal(first.model, again.model) and first.history == again.history
 
 
+def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
+    run = train(clutter, tmp_path, epochs=3, keep=(1, 3))
+    first, last = run.model_after(1), run.model_after(3)
+    assert not weights_equal(first, last)
+    assert weights_equal(first, train(clutter, tmp_path, epochs=1).model)
+    output = evaluation.predict(last, clutter.val.noisy)
+    assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(run.history[2]["val_loss"], abs=1e-5)
+    with pytest.raises(FileNotFoundError, match=r"after_2\.h5"):
+        run.model_after(2)
+
+
+def test_weight_decay_shrinks_the_weights(clutter, tmp_path):
+    size = lambda run: sum(float(np.sum(weight**2)) for weight in run.model.get_weights())  # noqa: E731
+    free, decayed = train(clutter, tmp_path), train(clutter, tmp_path, weight_decay=0.5)
+    assert size(decayed) < 0.99 * size(free) and decayed.folder != free.folder
+
+
 def test_other_settings_are_another_run(clutter, tmp_path):
     changes = [{}, {"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 2}, {"patience": 4}, {"optimizer": "nadam"}]
     changes.append({"build": lambda: models.capped_autoencoder(8, 2)})

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, models, plots, profiles
+from denoise_utils import evaluation, models, originals, plots, profiles
 
 profile, seed = profiles.load_profile(), 0
 keras.utils.set_random_seed(seed)
@@ -27,7 +27,7 @@ print(profiles.describe(profile, seed))
 # The assignment allows 3,600 parameters. A cap makes no sense unless everybody counts alike, so we count three answers to this
 # assignment by hand, check the sums against Keras, and then ask a question that the cap leaves open: what does a parameter *cost to run*?
 #
-# - **Consumes**: nothing but `models.py`.
+# - **Consumes**: nothing but `models.py` and `originals.py`.
 # - **Produces**: nothing on disk; the table of architectures that notebook 4 will search.
 
 # %% [markdown]
@@ -63,7 +63,7 @@ by_hand = {
     "project_c_dense": [conv(18, 1, 1), dense(7 * 7, 11), dense(11, 196), conv(18, 1, 1)],
     "project_c_transposed": [conv(3, 1, 12), conv(3, 12, 14), conv(3, 14, 12), conv(3, 12, 1)],
 }
-answers = {name: getattr(models, name)() for name in by_hand}
+answers = {name: getattr(originals, name)() for name in by_hand}
 
 # %% [markdown]
 # And what Keras counts:

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, search, training
+from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, saving, search, training
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -58,8 +58,8 @@ print(f"{found.num_loaded} of {len(found.rows)} trials from the ledger; the winn
 own = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 128}
 won = {key: best[key] for key in own}
 recipes = {
-    "project C": (f"{task}_project_c", models.project_c_pooling, own),
-    "project C, winner's settings": (f"{task}_project_c_tuned", models.project_c_pooling, won),
+    "project C": (f"{task}_project_c", originals.project_c_pooling, own),
+    "project C, winner's settings": (f"{task}_project_c_tuned", originals.project_c_pooling, won),
     "winner": (f"{task}_cap_baseline", lambda: models.capped_autoencoder(best["filters"], best["depth"]), won),
 }
 for title, (_, build, settings) in recipes.items():
