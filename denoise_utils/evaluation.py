@@ -5,6 +5,7 @@ of per-image values and has a spread.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,12 @@ def read_digits(judge, images):
 
 
 def legibility(judge, images, labels):
-    """Return the share of images whose digit the classifier `judge` reads correctly."""
+    """Return the share of images whose digit the classifier `judge` reads correctly.
+
+    None where that cannot be asked: without a judge, without labels, or of other images than its digits.
+    """
+    if judge is None or labels is None or judge.input_shape[1:] != images.shape[1:]:
+        return None
     return float(np.mean(read_digits(judge, images) == labels))
 
 
@@ -95,21 +101,35 @@ def score(images, pairs, judge=None):
     """Score `images` against `pairs.clean`: means and standard deviations over images.
 
     Returns psnr and psnr_sd (dB), ssim and ssim_sd, bce and excess (nats per pixel, excess over
-    the floor of the clean images), and legibility, None without a judge or labels.
+    the floor of the clean images), and legibility, None where it cannot be asked.
     """
     psnrs, ssims = psnr(images, pairs.clean), ssim(images, pairs.clean)
     mean_bce, floor = float(bce(images, pairs.clean).mean()), float(bce_floor(pairs.clean).mean())
-    known = judge is not None and pairs.labels is not None
     return {
         "images": len(images),
         "bce": mean_bce,
         "excess": mean_bce - floor,
+        "mse": float(mse(images, pairs.clean).mean()),
         "psnr": float(psnrs.mean()),
         "psnr_sd": float(psnrs.std()),
         "ssim": float(ssims.mean()),
         "ssim_sd": float(ssims.std()),
-        "legibility": legibility(judge, images, pairs.labels) if known else None,
+        "legibility": legibility(judge, images, pairs.labels),
     }
+
+
+def score_filters(pairs, filtered, judge=None):
+    """Return a table row per filter: its title and the scores of its images; `filtered` as of baselines.filter_all.
+
+    Images fewer than the pairs are compared with the first of them.
+    """
+    rows = []
+    for title, images in filtered.items():
+        first = slice(0, len(images))
+        labels = None if pairs.labels is None else pairs.labels[first]
+        part = replace(pairs, noisy=pairs.noisy[first], clean=pairs.clean[first], labels=labels)
+        rows.append({"name": title} | score(images, part, judge))
+    return rows
 
 
 def score_model(model, pairs, judge=None):

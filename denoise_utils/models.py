@@ -16,8 +16,8 @@ def _conv(x, filters, padding="same"):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu")(x)
 
 
-def _to_image(x, channels=1):
-    return layers.Conv2D(channels, 3, padding="same", activation="sigmoid")(x)
+def _to_image(x):
+    return layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
 
 
 def capped_autoencoder(filters=16, depth=2):
@@ -42,14 +42,9 @@ def capped_autoencoder(filters=16, depth=2):
     return keras.Model(inputs, _to_image(x), name="capped_autoencoder")
 
 
-def skip_autoencoder(filters=8, depth=3, channels=1, residual=False):
-    """Build a pool/upsample autoencoder whose decoder adds the encoder's tensor of its size, at no parameter.
-
-    All convolutions but the last have `filters` filters. `residual` lets the model predict the
-    noise instead of the image: its output is added to the input, and not bounded to [0, 1].
-    """
-    inputs = x = layers.Input((28, 28, channels))
-    skips = []
+def _with_skips(inputs, filters, depth):
+    """Return (features of the input's size, features of the first convolution): pool, upsample, add what was pooled."""
+    x, skips = inputs, []
     for _ in range(depth):
         x = _conv(x, filters)
         skips.append(x)
@@ -61,10 +56,32 @@ def skip_autoencoder(filters=8, depth=3, channels=1, residual=False):
         if extra:
             x = layers.Cropping2D(((0, extra), (0, extra)))(x)
         x = layers.Add()([x, skip])
-    if not residual:
-        return keras.Model(inputs, _to_image(x, channels), name="skip_autoencoder")
-    x = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(x)
-    return keras.Model(inputs, layers.Add()([inputs, x]), name="skip_autoencoder")
+    return x, skips[0]
+
+
+def skip_autoencoder(filters=8, depth=3):
+    """Build a pool/upsample autoencoder whose decoder adds the encoder's tensor of its size, at no parameter.
+
+    All convolutions but the last have `filters` filters.
+    """
+    inputs = layers.Input((28, 28, 1))
+    x, _ = _with_skips(inputs, filters, depth)
+    return keras.Model(inputs, _to_image(x), name="skip_autoencoder")
+
+
+def gated_autoencoder(filters=8, depth=3, channels=1):
+    """Build a skip autoencoder that predicts the noise, scaled by how strong it is over the whole image.
+
+    The gate (squeeze and excitation: Hu, Shen and Sun 2018, with one layer, of softplus) averages the first
+    features over the image; a gate near 0 leaves the image as it is. The output is not bounded to [0, 1].
+    """
+    inputs = layers.Input((28, 28, channels))
+    x, first = _with_skips(inputs, filters, depth)
+    gate = layers.GlobalAveragePooling2D()(first)
+    gate = layers.Dense(filters, activation="softplus")(gate)
+    x = layers.Multiply()([x, gate])
+    correction = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+    return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
 
 
 def digit_judge():

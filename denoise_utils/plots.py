@@ -39,7 +39,7 @@ def show_images(rows, clean=None, label="", titles=None):
             axis.set_axis_off()
             if column >= len(images):
                 continue
-            axis.imshow(np.squeeze(images[column]), cmap="gray", vmin=0, vmax=1, interpolation="none")
+            axis.imshow(np.squeeze(evaluation.clip(images[column])), cmap="gray", vmin=0, vmax=1, interpolation="none")
             if scores is not None and scores[column] < evaluation.HIGHEST_PSNR:
                 axis.set_title(f"{scores[column]:.1f} dB", fontsize=8, pad=2)
             elif titles is not None and line is axes[0]:
@@ -49,8 +49,8 @@ def show_images(rows, clean=None, label="", titles=None):
     return _note(figure, label)
 
 
-def show_curves(runs, floor=None, label=""):
-    """Draw loss and validation loss by epoch of `runs` (name to run), with the loss floor."""
+def show_curves(runs, floor=None, label="", loss="BCE (nats per pixel)"):
+    """Draw loss and validation loss by epoch of `runs` (name to run), with the loss floor; `loss` names the axis."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for number, (name, run) in enumerate(runs.items()):
         epochs = np.arange(1, len(run.history) + 1)
@@ -60,7 +60,7 @@ def show_curves(runs, floor=None, label=""):
         axes.plot(run.best["epoch"], run.best["val_loss"], "o", color=colour, markersize=5)
     if floor is not None:
         axes.axhline(floor, color="0.4", linestyle=":", label=f"floor {floor:.4f}")
-    axes.set(xlabel="epoch", ylabel="BCE (nats per pixel)", title="solid: validation, dashed: training, dot: best")
+    axes.set(xlabel="epoch", ylabel=loss, title="solid: validation, dashed: training, dot: best")
     axes.legend()
     figure.tight_layout()
     return _note(figure, label)

@@ -37,6 +37,10 @@ class Profile:
     root: Path
     output: Path
 
+    def pick(self, full, otherwise):
+        """Return `full` in the profile "full", else `otherwise`."""
+        return full if self.name == "full" else otherwise
+
     @property
     def models(self):
         """Folder of the saved models."""

@@ -19,7 +19,8 @@ COLUMNS = {
     "trainable": ("trainable", "{:,}"),
     "cap": ("cap", "{:,}"),
     "verdict": ("verdict", "{}"),
-    "kilobytes": ("kB", "{:.0f}"),
+    "kilobytes": ("kB", "{:,.0f}"),
+    "images": ("test images", "{:,}"),
     "val_bce": ("val BCE", "{:.4f}"),
     "test_bce": ("test BCE", "{:.4f}"),
     "test_excess": ("excess", "{:.4f}"),
@@ -192,15 +193,15 @@ def _yardsticks(task, pairs, judge):
     for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
         scores = _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
         rows.append({"file": name} | row | scores)
-    if judge is not None and pairs.test.labels is not None:
-        ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
-        rows.append({"file": "clean images"} | row | {"legibility": ceiling})
+    ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
+    if ceiling is not None:
+        rows.append({"file": "clean images"} | row | {"legibility": ceiling, "images": len(pairs.test.clean)})
     return rows
 
 
 def markdown(report):
     """Return the report as Markdown."""
-    caption = f"{report.label}; {report.num_images:,} test images, the same seeded noise for all; sd over images; "
+    caption = f"{report.label}; the same seeded noise for all models of a task; sd over images; "
     caption += "BCE and excess in nats per pixel; filter: the one with the lowest error on validation images"
     table = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
     failed = [f"- **{row['file']}** {row['reason']}" for row in report.failed]
@@ -211,7 +212,7 @@ def markdown(report):
 def write_report(report, folder):
     """Write budget.csv, budget.md and budget.html to `folder`."""
     folder = Path(folder)
-    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "images", "data", "reason"])
+    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "data", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
 

@@ -17,7 +17,8 @@ COUNTS = {  # all parameters, and the trainable ones among them
     "project_r_encoder_decoder": (541775, 541065),  # PyTorch counts the trainable ones alone
 }
 BUILDERS = {name: getattr(originals, name) for name in COUNTS}
-BUILDERS |= {name: getattr(models, name) for name in ("capped_autoencoder", "skip_autoencoder", "digit_judge")}
+OURS = ("capped_autoencoder", "skip_autoencoder", "gated_autoencoder", "digit_judge")
+BUILDERS |= {name: getattr(models, name) for name in OURS}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -25,19 +26,24 @@ def test_published_models_have_their_published_parameters(name):
     assert models.count_parameters(BUILDERS[name]()) == COUNTS[name]
 
 
-@pytest.mark.parametrize(("filters", "depth", "channels"), [(8, 3, 1), (10, 2, 3), (12, 1, 1)])
-@pytest.mark.parametrize("residual", [False, True])
-def test_skip_autoencoder_counts_as_by_hand(filters, depth, channels, residual):
-    model = models.skip_autoencoder(filters, depth, channels, residual)
-    inner = (2 * depth - 1) * (9 * filters + 1) * filters
-    assert model.count_params() == (9 * channels + 1) * filters + inner + (9 * filters + 1) * channels
-    assert model.output_shape == (None, 28, 28, channels)
+@pytest.mark.parametrize(("filters", "depth"), [(8, 3), (10, 2), (12, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_models_with_skips_count_as_by_hand(filters, depth, channels):
+    body = (9 * channels + 1) * filters + (2 * depth - 1) * (9 * filters + 1) * filters
+    gated = models.gated_autoencoder(filters, depth, channels)
+    assert gated.count_params() == body + (filters + 1) * filters + 9 * filters * channels
+    assert gated.output_shape == (None, 28, 28, channels)
+    if channels == 1:
+        assert models.skip_autoencoder(filters, depth).count_params() == body + 9 * filters + 1
 
 
-def test_untrained_residual_model_returns_its_input(rng):
+def test_closed_gate_returns_the_input(rng):
+    model = models.gated_autoencoder(8, 2, 3)
+    gate = next(layer for layer in model.layers if layer.name.startswith("dense"))
+    kernel, bias = gate.get_weights()
+    gate.set_weights([0 * kernel, bias - 200])
     images = rng.random((2, 28, 28, 3), dtype=np.float32)
-    output = models.skip_autoencoder(8, 2, 3, residual=True).predict_on_batch(images)
-    assert np.array_equal(output, images)
+    assert np.array_equal(model.predict_on_batch(images), images)
 
 
 def test_batch_norm_and_leaky_relu_of_project_g_are_optional():
