@@ -76,7 +76,7 @@ def load_splits(name, *, num_train=None, num_val=None, num_test=None, seed=0, pr
         return Split(images.astype(np.float32) / 255, labels)
 
     parts = split("train", train, num_train), split("train", val, num_val), split("test", test, num_test)
-    label = sources.BUNDLED if source == sources.BUNDLED else LABELS[name]
+    label = sources.bundled_label(name) if source == sources.BUNDLED else LABELS[name]
     return Splits(name, label, source, sha256, *parts)
 
 

@@ -101,9 +101,9 @@ def render(report, columns):
     models = [_card(row, noisy.get(row.get("task")), columns, report.sheets.get(row["file"])) for row in report.models]
     lead = (
         f"{len(capped) - len(report.over)} of {len(capped)} capped models within {report.cap:,} parameters, "
-        f"all of them counted, trainable or not.{failed} Scored on {report.num_images:,} test images "
-        f"({escape(report.label or 'no data')}) under the same seeded noise. Excess is the binary cross-entropy above "
-        "the floor that grey targets impose, in nats per pixel; ± is the standard deviation over images."
+        f"all of them counted, trainable or not.{failed} Data: {escape(report.label or 'none')}; every model of a "
+        "task is scored under the same seeded noise. Excess is the binary cross-entropy above the floor "
+        "that grey targets impose, in nats per pixel; ± is the standard deviation over images."
     )
     notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
     return (

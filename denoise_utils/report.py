@@ -52,11 +52,6 @@ class Report:
         return "; ".join(dict.fromkeys(row["data"] for row in self.rows if "data" in row))
 
     @property
-    def num_images(self):
-        """The test images of the largest task."""
-        return max((row.get("images", 0) for row in self.rows), default=0)
-
-    @property
     def over(self):
         """The rows of capped models that are over the cap."""
         return [row for row in self.models if row["verdict"] == "OVER" and row["role"] not in EXEMPT]

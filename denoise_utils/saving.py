@@ -177,7 +177,7 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "architecture": models.architecture_line(run.model),
         "settings": run.settings,
         "epochs_run": len(run.history),
-        "best_epoch": run.best["epoch"],
+        "epoch": run.best["epoch"],
         "validation_loss": run.best["val_loss"],
         "seconds": round(run.seconds, 1),
         "machine": json.loads((run.folder / "finished.json").read_text())["machine"],

@@ -125,6 +125,11 @@ def _bundled(name):
     return dict(zip(KEYS, (to_bytes[0], y_train, to_bytes[1], y_test), strict=True))
 
 
+def bundled_label(name):
+    """Return what tables call the stand-ins of the dataset `name`."""
+    return "bundled photographs" if name == "cifar10" else BUNDLED
+
+
 def _patches(photos, side):
     """Cut each photograph into squares side by side, `side` pixels wide, labelled by photograph."""
     patches, labels = [], []
@@ -156,7 +161,7 @@ def load_arrays(name, allow_bundled):
     if arrays is None:
         arrays, source = _bundled(name), BUNDLED
         if name != "digits":
-            print(f"No {name} here: using images that ship with scikit-learn instead ({BUNDLED}).")
+            print(f"No {name} here: using images that ship with scikit-learn instead ({bundled_label(name)}).")
     return arrays, source, hash_arrays(*(np.uint8(arrays[key]) for key in KEYS))
 
 

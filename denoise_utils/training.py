@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -18,28 +18,30 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam, "s
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: its best model by validation loss, its log, and its folder."""
+    """A finished training: its best model by validation loss (or that of `after`), its log, its folder."""
 
     name: str
     model: keras.Model
     history: list  # one dict per epoch: loss, val_loss, seconds
     settings: dict
     folder: Path
+    taken_after: int | None = None  # the epoch that `model` was taken after, if not the best
 
     @property
     def best(self):
-        """The log of the best epoch, numbered from 1."""
-        epoch = min(range(len(self.history)), key=lambda e: self.history[e]["val_loss"])
-        return {"epoch": epoch + 1} | self.history[epoch]
+        """The log of the epoch, numbered from 1, whose weights `model` has."""
+        best = min(range(len(self.history)), key=lambda e: self.history[e]["val_loss"])
+        epoch = self.taken_after or best + 1
+        return {"epoch": epoch} | self.history[epoch - 1]
 
     @property
     def seconds(self):
         """Seconds of training in all."""
         return sum(log["seconds"] for log in self.history)
 
-    def model_after(self, epoch):
-        """Load the model as it was after `epoch`, one of those that `train` was told to keep."""
-        return saving.load_model(self.folder / f"after_{epoch}.h5")
+    def after(self, epoch):
+        """Return the run with the model as it was after `epoch`, one of those that `train` was told to keep."""
+        return replace(self, model=saving.load_model(self.folder / f"after_{epoch}.h5"), taken_after=epoch)
 
 
 class Batches(keras.utils.PyDataset):

@@ -88,3 +88,18 @@ def test_missing_judge_names_the_notebook(tmp_path):
 def test_table_shows_dashes_and_escapes():
     table = evaluation.format_table([{"name": "a|b", "parameters": 1234, "psnr": None}], caption="of what")
     assert "| a\\|b | 1,234 | - |" in table and table.endswith("*of what*")
+
+
+def test_legibility_is_asked_only_where_it_can_be(digits):
+    judge, labels = models.digit_judge(), np.zeros(len(digits), int)
+    assert evaluation.legibility(judge, digits, labels) is not None
+    assert evaluation.legibility(None, digits, labels) is None
+    assert evaluation.legibility(judge, digits, None) is None
+    assert evaluation.legibility(judge, np.repeat(digits, 3, axis=-1), labels) is None
+
+
+def test_filters_are_scored_against_the_first_images(clutter):
+    few, all_of_them = clutter.test.noisy[:5], clutter.test.noisy
+    rows = evaluation.score_filters(clutter.test, {"a few": few, "all": all_of_them})
+    assert [(row["name"], row["images"]) for row in rows] == [("a few", 5), ("all", len(all_of_them))]
+    assert rows[0]["psnr"] == pytest.approx(evaluation.psnr(few, clutter.test.clean[:5]).mean())

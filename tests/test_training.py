@@ -53,13 +53,14 @@ def test_finished_run_is_loaded_not_repeated(clutter, tmp_path, capsys):
 
 def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
     run = train(clutter, tmp_path, epochs=3, keep=(1, 3))
-    first, last = run.model_after(1), run.model_after(3)
+    first, last = run.after(1).model, run.after(3).model
     assert not weights_equal(first, last)
+    assert run.after(3).best == {"epoch": 3} | run.history[2] and run.taken_after is None
     assert weights_equal(first, train(clutter, tmp_path, epochs=1).model)
     output = evaluation.predict(last, clutter.val.noisy)
     assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(run.history[2]["val_loss"], abs=1e-5)
     with pytest.raises(FileNotFoundError, match=r"after_2\.h5"):
-        run.model_after(2)
+        run.after(2)
 
 
 def test_weight_decay_shrinks_the_weights(clutter, tmp_path):
@@ -185,7 +186,7 @@ def test_card_is_made_from_the_run(clutter, tmp_path):
     card = saving.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
     assert card["parameters"] == run.model.count_params()
     assert card["settings"] == json.loads((run.folder / "settings.json").read_text())
-    assert (card["epochs_run"], card["best_epoch"]) == (len(run.history), run.best["epoch"])
+    assert (card["epochs_run"], card["epoch"]) == (len(run.history), run.best["epoch"])
     assert json.loads(json.dumps(card)) == card
 
 

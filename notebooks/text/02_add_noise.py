@@ -219,12 +219,15 @@ Markdown(
 
 # %%
 one = {"num_train": 1, "num_val": 1, "num_test": profile.num_test}
-pairs = {task: noise.load_task(task, **one, seed=seed).test for task in noise.TASKS}
-table = [{"name": name} | evaluation.score(pair.noisy, pair, judge) for name, pair in pairs.items()]
+tasks = {task: noise.load_task(task, **one, seed=seed) for task in noise.TASKS}
+table = [
+    {"name": f"{task}, {loaded.label}"} | evaluation.score(loaded.test.noisy, loaded.test, judge)
+    for task, loaded in tasks.items()
+]
 table.append({"name": "clean images", "legibility": ceiling})
-columns = {key: value for key, value in evaluation.COLUMNS.items() if key != "parameters"}
-caption = f"{label}, {len(clean):,} test images, no model; BCE and excess in nats per pixel"
-Markdown(evaluation.format_table(table, columns | {"name": ("noisy input of", "{}")}, caption))
+columns = {"name": ("noisy input of", "{}"), "images": ("test images", "{:,}")}
+columns |= {key: value for key, value in evaluation.COLUMNS.items() if key not in ("name", "parameters")}
+Markdown(evaluation.format_table(table, columns, "no model; BCE and excess in nats per pixel; sd over images"))
 
 # %% [markdown]
 # ## Fast enough to make noise afresh in every epoch

@@ -136,7 +136,7 @@ def fresh_noise(clean, rng):
 
 
 sizes = {"colour_small": (16, 1), "colour_medium": (48, 2)}
-settings = {"epochs": profile.pick(20, 2), "learning_rate": 4e-3, "schedule": "cosine", "augment": fresh_noise}
+settings = {"epochs": profile.pick(15, 2), "learning_rate": 4e-3, "schedule": "cosine", "augment": fresh_noise}
 data = (pairs.train.clean, pairs.train.clean), right[1]
 runs = {}
 for name, shape in sizes.items():
@@ -173,6 +173,11 @@ titles = {"colour_big": "project R, mended", "colour_medium": "medium", "colour_
 scores = {name: evaluation.score_model(run.model, pairs.test) for name, run in finals.items()}
 for name, run in finals.items():
     table.append({"name": titles[name], "parameters": run.model.count_params()} | scores[name])
+
+# %% [markdown]
+# Every row on the same scale and the same test images:
+
+# %%
 columns = {"name": evaluation.COLUMNS["name"], "parameters": evaluation.COLUMNS["parameters"], "mse": ("MSE", "{:.5f}")}
 columns |= {key: evaluation.COLUMNS[key] for key in ("psnr", "psnr_sd", "ssim", "ssim_sd")}
 Markdown(evaluation.format_table(table, columns, f"{pairs.label} at 28x28, {len(clean):,} test images; sd over images"))
