@@ -183,3 +183,13 @@ def test_readme_is_updated_between_its_marks_only(found, tmp_path):
     path.write_text("no marks")
     with pytest.raises(ValueError, match="results: begin"):
         report.update_readme(path, found, 1)
+
+
+def test_colour_model_is_scored_in_colour_and_read_by_nobody(tmp_path):
+    save(tmp_path, "rainbow", models.gated_autoencoder(4, 1, channels=3), task="colour")
+    found = report.make_report(tmp_path, profiles.CAP, profiles.load_profile("tiny"))
+    row = by_file(found)["rainbow.h5"]
+    assert found.exit_code == 0 and row["psnr"] > 0 and row["legibility"] is None
+    assert "clean images" not in by_file(found)
+    assert found.sheets["rainbow.h5"]["noisy"].shape == (10, 28, 28, 3)
+    assert "digits read" not in report.headline(found) and "rainbow.h5" in page.render(found, report.COLUMNS)
