@@ -280,7 +280,7 @@ fresh["record"] = pairs.record | {"noise": {"marks": "0 to 30, fresh in every ep
 
 # %%
 shapes = {"watermark_small": (8, 3), "watermark_medium": (32, 3)}
-lengths = {"watermark_small": profile.pick(20, 2), "watermark_medium": profile.pick(8, 1)}
+lengths = {"watermark_small": profile.pick(20, 2), "watermark_medium": profile.pick(6, 1)}
 ours = {}
 for name, shape in shapes.items():
     settings = {"name": name, "epochs": lengths[name], "batch_size": 64} | fresh

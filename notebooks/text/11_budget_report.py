@@ -58,17 +58,19 @@ Markdown(report.headline(found))
 # %% [markdown]
 # ## Look, do not only count
 #
-# The same ten test images for every model, as in `budget.html`:
+# Ten test images of its task for every capped model; `budget.html` has them for the others too:
 
 # %%
-for file, sheet in found.sheets.items():
-    figure = plots.show_images(sheet, sheet["clean"], f"{file}, {found.label}")
+for row in capped:
+    sheet = found.sheets.get(row["file"])
+    if sheet:
+        figure = plots.show_images(sheet, sheet["clean"], f"{row['file']}, {row['data']}")
 
 # %% [markdown]
-# Where a model fails is as telling as its mean. The worst of the test images, by PSNR, for the best capped model:
+# Where a model fails is as telling as its mean. The worst of the test images, by PSNR, for the best capped model of the assignment:
 
 # %%
-scored = [row for row in capped if "test_excess" in row]
+scored = [row for row in capped if "test_excess" in row and row["task"] == noise.assignment_task()]
 if not scored:
     raise ValueError(f"Expected a capped model that can be scored in {profile.models}: run notebook 05 first.")
 best = min(scored, key=lambda row: row["test_excess"])
@@ -76,7 +78,7 @@ test = noise.load_task(best["task"], num_train=1, num_val=1, num_test=profile.nu
 output = evaluation.clip(evaluation.predict(saving.load_model(profile.models / best["file"]), test.noisy))
 worst = evaluation.psnr(output, test.clean).argsort()[:10]
 rows = {"clean": test.clean[worst], "noisy": test.noisy[worst], "denoised": output[worst]}
-figure = plots.show_images(rows, test.clean[worst], f"{best['file']}, {found.label}")
+figure = plots.show_images(rows, test.clean[worst], f"{best['file']}, {best['data']}")
 
 # %% [markdown]
 # Ask of each: does the garment cover the stroke, or does it look like a stroke itself, a handle, a strap, a seam?
