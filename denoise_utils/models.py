@@ -105,6 +105,28 @@ def count_parameters(model):
     return model.count_params(), trainable
 
 
+def batch_norms(model):
+    """Return the model's batch normalisation layers."""
+    return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+
+
+def settle(model, images, batch_size=256):
+    """Set the moving averages of batch norm to plain averages over `images`, and return the model.
+
+    Forward passes only: no weight is trained. After few steps of training the moving averages still
+    hold a part of their initial 0 and 1, and the model is worse in use than it was in training.
+    """
+    kept = [(layer, layer.momentum) for layer in batch_norms(model)]
+    for number, start in enumerate(range(0, len(images), batch_size)):
+        for layer, _ in kept:
+            layer.momentum = number / (number + 1)
+        if kept:
+            model(images[start : start + batch_size], training=True)
+    for layer, momentum in kept:
+        layer.momentum = momentum
+    return model
+
+
 def fingerprint(model):
     """Return a hash of the model's architecture; the names that Keras numbers by session do not count."""
     names = {}
