@@ -88,6 +88,15 @@ def resize(images, side):
     return np.clip(smaller.numpy(), 0, 1)
 
 
+def shift_randomly(images, rng, pixels=2):
+    """Return `images` (N, H, W, C), each moved by up to `pixels` each way: an `augment` for digits."""
+    side = 2 * pixels + 1
+    padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
+    down, right = rng.integers(0, side, (2, len(images)))
+    return np.moveaxis(windows[np.arange(len(images)), down, right], 1, -1)
+
+
 def load_pairs(noisy_path, clean_path):
     """Load the assignment's two pickles as (noisy, clean), float32 (N, H, W, 1) in [0, 1].
 

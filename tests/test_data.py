@@ -257,3 +257,11 @@ def test_pairs_that_are_none_are_refused(tmp_path, fault):
     noisy, clean, words = NOT_PAIRS[fault]
     with pytest.raises(ValueError, match=words):
         data.load_pairs(dump(tmp_path / "X.pkl", noisy), dump(tmp_path / "Y.pkl", clean))
+
+
+def test_shifted_digits_keep_their_ink_and_move(digits, rng):
+    shifted = data.shift_randomly(digits, rng)
+    assert shifted.shape == digits.shape and not np.array_equal(shifted, digits)
+    inner = np.pad(digits[:, 4:-4, 4:-4], ((0, 0), (4, 4), (4, 4), (0, 0)))
+    moved = data.shift_randomly(inner, rng)
+    assert np.allclose(moved.sum(axis=(1, 2, 3)), inner.sum(axis=(1, 2, 3)), rtol=1e-5)

@@ -67,6 +67,28 @@ def test_statistics_of_batch_normalisation_count():
     assert models.count_parameters(model) == (4, 2)
 
 
+def test_settled_averages_are_those_of_the_images(rng):
+    norm = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.layers.Input((4, 4, 1)), norm])
+    images = 3 + 0.1 * rng.standard_normal((600, 4, 4, 1), dtype=np.float32)
+    before = [weight.numpy().copy() for weight in model.trainable_weights]
+    assert np.abs(model.predict_on_batch(images)).mean() > 2, "with its initial averages it does not normalise"
+    output = models.settle(model, images).predict_on_batch(images)
+    assert norm.moving_mean.numpy() == pytest.approx(images.mean(), abs=1e-3)
+    assert norm.moving_variance.numpy() == pytest.approx(images.var(), rel=0.02)
+    assert abs(output.mean()) < 0.02 and norm.momentum == 0.99
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, model.trainable_weights, strict=True))
+
+
+def test_model_without_batch_norm_has_nothing_to_settle(rng):
+    model = models.skip_autoencoder(4, 1)
+    images = rng.random((3, 28, 28, 1), dtype=np.float32)
+    before = model.predict_on_batch(images)
+    assert models.batch_norms(model) == [] and np.array_equal(
+        models.settle(model, images).predict_on_batch(images), before
+    )
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_round_trip_through_h5_is_exact(tmp_path, rng, name):
     model = BUILDERS[name]()

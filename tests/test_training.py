@@ -173,14 +173,6 @@ def test_cosine_schedule_warms_up_and_ends_at_zero():
         training.make_optimizer("adam", 1e-2, "linear", 10)
 
 
-def test_shifted_digits_keep_their_ink_and_move(digits, rng):
-    shifted = training.shift_randomly(digits, rng)
-    assert shifted.shape == digits.shape and not np.array_equal(shifted, digits)
-    inner = np.pad(digits[:, 4:-4, 4:-4], ((0, 0), (4, 4), (4, 4), (0, 0)))
-    moved = training.shift_randomly(inner, rng)
-    assert np.allclose(moved.sum(axis=(1, 2, 3)), inner.sum(axis=(1, 2, 3)), rtol=1e-5)
-
-
 def test_card_is_made_from_the_run(clutter, tmp_path):
     run = train(clutter, tmp_path)
     card = saving.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")

@@ -163,7 +163,7 @@ run = training.train(
     runs=profile.runs,
     record=record,
     loss="sparse_categorical_crossentropy",
-    augment=training.shift_randomly,
+    augment=data.shift_randomly,
     **settings,
 )
 
