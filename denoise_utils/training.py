@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import logging
 import math
 import time
 from dataclasses import dataclass, replace
@@ -185,8 +186,7 @@ def train(
         "seed": seed,
         "augment": augment.__name__ if augment else None,
     }
-    settings |= {"weight_decay": weight_decay} if weight_decay else {}
-    settings |= {"keep": sorted(keep)} if keep else {}
+    settings |= {key: value for key, value in (("weight_decay", weight_decay), ("keep", sorted(keep))) if value}
     folder = run_folder(runs, settings)
     history = _read_history(folder)
     if (folder / "finished.json").is_file():
@@ -208,9 +208,8 @@ def train(
 
 def _compile(model, settings, num_images):
     steps = settings["epochs"] * math.ceil(num_images / settings["batch_size"])
-    names = ("optimizer", "learning_rate", "schedule")
-    optimizer = make_optimizer(*(settings[name] for name in names), steps, settings.get("weight_decay"))
-    model.compile(optimizer=optimizer, loss=settings["loss"])
+    named = [settings[name] for name in ("optimizer", "learning_rate", "schedule")]
+    model.compile(make_optimizer(*named, steps, settings.get("weight_decay")), settings["loss"])
 
 
 def run_folder(runs, settings):
@@ -240,6 +239,7 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
         since_best = len(past) - 1 - min(range(len(past)), key=lambda e: past[e]["val_loss"], default=-1)
         if past and since_best >= settings["patience"]:  # killed between the last epoch and the end
             return
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every fifth new model
     with saving.without_legacy_warning():
         model.fit(
             batches,

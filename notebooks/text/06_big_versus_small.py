@@ -178,7 +178,7 @@ for marks in counts:
     for key, run in reproduced.items():
         if key[2] != marks:
             continue
-        row = {"name": f"{key[0]} {key[1]}/{marks}", "images": run.settings["data"]["images"]["train"]}
+        row = {"name": f"{key[0]} {key[1]}/{marks}", "of": run.settings["data"]["images"]["train"]}
         row |= {"loss": run.best["loss"]} | evaluation.score_model(run.model, tests[marks], judge)
         table.append(row)
         if key in settled:
@@ -190,11 +190,8 @@ for marks in counts:
 # Excess in nats per pixel:
 
 # %%
-columns = {"name": ("epochs/marks", "{}"), "images": ("training images", "{:,}"), "loss": ("training loss", "{:.4f}")}
+columns = {"name": ("epochs/marks", "{}"), "of": ("training images", "{:,}"), "loss": ("training loss", "{:.4f}")}
 columns |= {key: evaluation.COLUMNS[key] for key in ("excess", "psnr", "psnr_sd", "ssim", "legibility")}
-for row in table:
-    if "loss" not in row:
-        row["images"] = None
 Markdown(evaluation.format_table(table, columns, f"{pairs.label}, {len(clean):,} test images; sd over images"))
 
 # %% [markdown]
@@ -413,19 +410,19 @@ Markdown(
 
 # %%
 program = """
-import json, sys, timeit
+import json, sys, threading, time, timeit
 import keras, numpy as np, psutil
-def peak():
-    if sys.platform == "win32":
-        return psutil.Process().memory_info().peak_wset / 1e6
-    import resource
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+seen = []
+def watch():
+    while not time.sleep(0.005):
+        seen.append(psutil.Process().memory_info().rss / 1e6)
+threading.Thread(target=watch, daemon=True).start()
 model = keras.models.load_model(sys.argv[1], compile=False)
-images, before = np.random.default_rng(0).random((256, 28, 28, 1), dtype=np.float32), peak()
+images, before = np.random.default_rng(0).random((256, 28, 28, 1), dtype=np.float32), seen[-1]
 used = min(timeit.repeat(lambda: model.predict_on_batch(images), number=1, repeat=6))
 model.compile("adam", "binary_crossentropy")
 step = min(timeit.repeat(lambda: model.train_on_batch(images, images), number=1, repeat=5))
-print(json.dumps({"ms": 1000 * used / 256, "step": step, "memory": peak() - before}))
+print(json.dumps({"ms": 1000 * used / 256, "step": step, "memory": max(seen) - before}))
 """
 
 # %% [markdown]
