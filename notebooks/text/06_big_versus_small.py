@@ -286,13 +286,13 @@ Markdown(evaluation.format_table(rows, columns, f"{pairs.label}, {len(clean):,} 
 def summary(title, marks):
     """Return one sentence about the runs of one case."""
     found = [row for row in rows if (row["name"], row["marks"]) == (title, marks)]
-    gone, alive = sum(row["variance"] < 0.05 for row in found), 1 - np.mean([row["code"] for row in found])
+    gone, alive = [row["seed"] for row in found if row["variance"] < 0.05], 1 - np.mean([row["code"] for row in found])
     read = np.mean([row["legibility"] for row in found])
-    return f"- penalty {title}, {marks} marks: {gone} of {len(found)} collapse, {alive:.0%} of the code's filters live, {read:.0%} of the digits are read."
+    return f"- penalty {title}, {marks} marks: {len(gone)} of {len(found)} collapse{f' (seed {gone})' if gone else ''}, {alive:.0%} of the code's filters live, {read:.0%} of the digits are read."
 
 
 # %% [markdown]
-# Is it the dead filters? Collapsed runs against the others:
+# Is it the dead filters? Collapsed runs against the others, and whether marks or seeds decide:
 
 # %%
 lost = [row["code"] for row in rows if row["variance"] < 0.05]
@@ -301,6 +301,8 @@ told = (
     f"On average {np.mean(lost):.0%} of the code's filters are dead in a collapsed run" if lost else "No run collapses"
 )
 told += f", {np.mean(living):.0%} in one that lives." if living else "; none lives."
+fallen = {(row["marks"], row["seed"]) for row in rows if row["variance"] < 0.05}
+told += f" Collapsed runs by marks: {sorted(marks for marks, _ in fallen)}; by seed: {sorted(s for _, s in fallen)}."
 Markdown(
     "A collapse is an output that hardly varies with its input: less than a twentieth of the clean images' variance.\n\n"
     + "\n".join(summary(*case) for case in cases)

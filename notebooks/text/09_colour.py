@@ -61,8 +61,8 @@ def faulty(clean, seed):
     return np.clip(target + np.float32(0.1) * draw, 0, 1), target
 
 
-half = len(pairs.train.clean) // 2  # enough to show a floor
-parts = pairs.train.clean[:half], pairs.val.clean, clean
+third = len(pairs.train.clean) // 3  # enough to show a floor
+parts = pairs.train.clean[:third], pairs.val.clean, clean
 train, val, test = (faulty(part, [seed, number]) for number, part in enumerate(parts))
 
 # %% [markdown]
@@ -89,7 +89,7 @@ figure = plots.show_images(rows, clean[picked], pairs.label)
 #
 # The settings are project R's (mean squared error, Adam at .001, batches of 64, weight decay 1e-5), for 20 of its 250 epochs. (Keras's Adam has the decoupled kind of decay, which at these values
 # shrinks the weights by less than a thousandth in all; PyTorch's adds it to the gradient.) The correction changes the data alone: target, sigmoid and
-# clipping on [0, 1], sigma .1 there; it gets eight epochs. The faulty one gets half of the images.
+# clipping on [0, 1], sigma .1 there; it gets eight epochs. The faulty one gets a third of the images.
 
 # %%
 common = {"runs": profile.runs, "loss": "mean_squared_error"}
@@ -121,7 +121,7 @@ Markdown(
 # %% [markdown]
 # ## Its score, over whole sets
 #
-# Project R printed "mean L2 per image row": train 1.154, validation 1.757. PyTorch keeps an image as channels, rows, columns, so that a row is 28 values of one channel. Over whole sets (train: the half that it saw):
+# Project R printed "mean L2 per image row": train 1.154, validation 1.757. PyTorch keeps an image as channels, rows, columns, so that a row is 28 values of one channel. Over whole sets (train: the third that it saw):
 
 
 # %%
