@@ -102,12 +102,12 @@ def tidy(notebook):
 
 
 def shrink(png):
-    """Return a figure (PNG as base64) with a palette, at a third of its size; a colour photograph stays as it is."""
+    """Return a figure (PNG as base64) at a fraction of its size: 64 colours or grays, or all of a colour photograph."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    if image.getcolors(5000) is None:
-        return png
+    if image.getcolors(5000) is not None:
+        image = image.quantize(64, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
