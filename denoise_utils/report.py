@@ -219,13 +219,11 @@ def headline(report):
     for row in report.models:
         if row["role"] == "capped" and "psnr" in row:
             start = noisy[row["task"]]
-            line = (
-                f"**{row['file']}**, {row['parameters']:,} parameters: PSNR {start['psnr']:.1f} to {row['psnr']:.1f} dB"
-            )
-            read = row["legibility"] is not None
-            lines.append(
-                line + (f", digits read {start['legibility']:.0%} to {row['legibility']:.0%}." if read else ".")
-            )
+            line = f"- **{row['file']}**, {row['parameters']:,} parameters: PSNR "
+            line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
+            if row["legibility"] is not None:
+                line += f", digits read {start['legibility']:.0%} to {row['legibility']:.0%}"
+            lines.append(line + ".")
     return "\n".join(lines)
 
 

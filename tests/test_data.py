@@ -81,11 +81,11 @@ def test_full_without_data_names_the_file_and_the_place(folder):
 @pytest.mark.parametrize(("name", "shape"), [("mnist", 1), ("fashion_mnist", 1), ("cifar10", 3), ("digits", 1)])
 def test_quick_without_data_falls_back_to_real_bundled_images(folder, capsys, name, shape):
     splits = data.load_splits(name, profile="quick")
-    assert splits.label == sources.BUNDLED
+    assert splits.label == ("bundled photographs" if name == "cifar10" else "bundled digits")
     assert splits.train.images.shape[-1] == shape
     assert splits.train.images.std() > 0.1 and len(splits.train.images) > 300
     said = capsys.readouterr().out
-    assert (sources.BUNDLED in said and said.count("\n") == 1) or name == "digits"
+    assert (splits.label in said and said.count("\n") == 1) or name == "digits"
 
 
 def test_bundled_patches_share_no_pixel():
