@@ -20,6 +20,13 @@ def _to_image(x):
     return layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
 
 
+def _double_to(x, side):
+    """Upsample by 2 and crop to `side` pixels, which an odd side needs after its pooling."""
+    x = layers.UpSampling2D(2)(x)
+    extra = x.shape[1] - side
+    return layers.Cropping2D(((0, extra), (0, extra)))(x) if extra else x
+
+
 def capped_autoencoder(filters=16, depth=2):
     """Build the pool/upsample autoencoder that the grid search varies.
 
@@ -35,10 +42,7 @@ def capped_autoencoder(filters=16, depth=2):
         x = layers.MaxPooling2D(2, padding="same")(x)
     for side in reversed(sides):
         x = _conv(x, narrow)
-        x = layers.UpSampling2D(2)(x)
-        extra = x.shape[1] - side
-        if extra:
-            x = layers.Cropping2D(((0, extra), (0, extra)))(x)
+        x = _double_to(x, side)
     return keras.Model(inputs, _to_image(x), name="capped_autoencoder")
 
 
@@ -51,11 +55,7 @@ def _with_skips(inputs, filters, depth):
         x = layers.MaxPooling2D(2, padding="same")(x)
     for skip in reversed(skips):
         x = _conv(x, filters)
-        x = layers.UpSampling2D(2)(x)
-        extra = x.shape[1] - skip.shape[1]
-        if extra:
-            x = layers.Cropping2D(((0, extra), (0, extra)))(x)
-        x = layers.Add()([x, skip])
+        x = layers.Add()([_double_to(x, skip.shape[1]), skip])
     return x, skips[0]
 
 
