@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import profiles, saving
+from denoise_utils import profiles, recipes, saving
 
 
 def _report(arguments):
@@ -23,6 +23,19 @@ def _report(arguments):
     print(report.markdown(found))
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
+
+
+def _train(arguments):
+    profile = profiles.load_profile(arguments.profile)
+    recipes.find_recipe(arguments.name)
+    if arguments.seed < 0:
+        raise ValueError(f"Expected a seed from 0 up, got {arguments.seed}.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    run = recipes.train(arguments.name, profile, seed=arguments.seed)
+    counted = f"{run.model.count_params():,} parameters, {run.seconds / 60:.1f} minutes of training"
+    best = f"best epoch {run.best['epoch']} of {len(run.history)}, validation loss {run.best['val_loss']:.4f}"
+    print(f"{run.name}: {counted}, {best}.\nIn {run.folder}: best.h5 and history.json. Notebook 10 scores it.")
+    return 0
 
 
 def _positive(text):
@@ -54,6 +67,16 @@ def make_parser():
         help="full: the whole test set (default); quick: a small one, bundled images where no data is",
     )
     report.set_defaults(run=_report)
+    train = commands.add_parser(
+        "train",
+        help="train one of the course's models, resumably",
+        description="Train a model as a run under build/: stopped, it goes on at its next epoch; finished, "
+        f"it is loaded. Names: {', '.join(recipes.RECIPES)}.",
+    )
+    train.add_argument("name", help="the model")
+    train.add_argument("--profile", choices=["full", "quick"], help="default: DENOISE_PROFILE, else quick")
+    train.add_argument("--seed", type=int, default=0, help="of the weights and the noise (default: %(default)s)")
+    train.set_defaults(run=_train)
     return parser
 
 

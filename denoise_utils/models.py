@@ -16,8 +16,9 @@ def _conv(x, filters, padding="same"):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu")(x)
 
 
-def _to_image(x):
-    return layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
+def to_image(x, channels=1, **options):
+    """Return an image in [0, 1] from the features `x`."""
+    return layers.Conv2D(channels, 3, padding="same", activation="sigmoid", **options)(x)
 
 
 def _double_to(x, side):
@@ -43,7 +44,7 @@ def capped_autoencoder(filters=16, depth=2):
     for side in reversed(sides):
         x = _conv(x, narrow)
         x = _double_to(x, side)
-    return keras.Model(inputs, _to_image(x), name="capped_autoencoder")
+    return keras.Model(inputs, to_image(x), name="capped_autoencoder")
 
 
 def _with_skips(inputs, filters, depth):
@@ -66,7 +67,7 @@ def skip_autoencoder(filters=8, depth=3):
     """
     inputs = layers.Input((28, 28, 1))
     x, _ = _with_skips(inputs, filters, depth)
-    return keras.Model(inputs, _to_image(x), name="skip_autoencoder")
+    return keras.Model(inputs, to_image(x), name="skip_autoencoder")
 
 
 def gated_autoencoder(filters=8, depth=3, channels=1):
@@ -82,6 +83,26 @@ def gated_autoencoder(filters=8, depth=3, channels=1):
     x = layers.Multiply()([x, gate])
     correction = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
     return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
+
+
+def tied_denoiser(filters=16, steps=16, channels=1, residual=False):
+    """Build a denoiser of any image size that applies one convolution `steps` times.
+
+    Its parameters are paid for once (weight tying: Kim, Lee and Lee 2016, DRCN; Tai, Yang and Liu 2017,
+    DRRN). Each step adds to the features what the convolution makes of their rectified values
+    (pre-activation: He et al. 2016); it starts small, so that many steps do not blow the features up.
+    `residual` adds the output to the input instead of squashing it into [0, 1].
+    """
+    inputs = layers.Input((None, None, channels))
+    start = keras.initializers.VarianceScaling(1.2 / steps, "fan_avg", "uniform")
+    shared = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
+    x = layers.Conv2D(filters, 3, padding="same")(inputs)
+    for _ in range(steps):
+        x = layers.Add()([x, shared(layers.ReLU()(x))])
+    if residual:
+        correction = layers.Conv2D(channels, 3, padding="same", use_bias=False, name="readout")(x)
+        return keras.Model(inputs, layers.Add()([inputs, correction]), name="tied_denoiser")
+    return keras.Model(inputs, to_image(x, channels, name="readout"), name="tied_denoiser")
 
 
 def digit_judge():

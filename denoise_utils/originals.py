@@ -6,13 +6,11 @@ All take float32 images of 28x28 pixels and return images of the same shape.
 import keras
 from keras import layers, regularizers
 
+from denoise_utils.models import to_image
+
 
 def _conv(x, filters, padding="same", **options):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu", **options)(x)
-
-
-def _to_image(x):
-    return layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
 
 
 def project_c_pooling():
@@ -24,7 +22,7 @@ def project_c_pooling():
     for filters, padding in ((4, "same"), (8, "same"), (16, "valid")):
         x = _conv(x, filters, padding)
         x = layers.UpSampling2D(2)(x)
-    return keras.Model(inputs, _to_image(x), name="project_c_pooling")
+    return keras.Model(inputs, to_image(x), name="project_c_pooling")
 
 
 def project_c_dense():
@@ -61,7 +59,7 @@ def project_w_small(penalty=1e-4):
     for padding in ("same", "same", "valid"):
         x = _conv(x, 8, padding)
         x = layers.UpSampling2D(2)(x)
-    return keras.Model(inputs, _to_image(x), name="project_w_small")
+    return keras.Model(inputs, to_image(x), name="project_w_small")
 
 
 def project_w_big():
@@ -81,7 +79,7 @@ def project_w_big():
     for filters, padding in ((256, "valid"), (128, "same"), (64, "same")):
         x = activate(layers.Conv2DTranspose(filters, 3, strides=2, padding=padding)(x))
         x = layers.Add()([x, skips.pop()])
-    return keras.Model(inputs, _to_image(x), name="project_w_big")
+    return keras.Model(inputs, to_image(x), name="project_w_big")
 
 
 def project_o_dense():

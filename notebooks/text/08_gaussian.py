@@ -110,7 +110,7 @@ Markdown(
 # Project G compared batch norm on and off and ReLU with leaky ReLU, one run each. We run each cell under several seeds (three in the full profile), on fewer images.
 
 # %%
-few = {"num_train": profile.pick(6000, 300), "num_val": profile.pick(2000, 100), "num_test": 1}
+few = {"num_train": profile.pick(15000, 300), "num_val": profile.pick(2000, 100), "num_test": 1}
 part = noise.load_task("gaussian", **few, seed=seed)
 cells = {
     f"{'batch norm' if bn else 'no batch norm'}, {'leaky ReLU' if leaky else 'ReLU'}": (bn, leaky)

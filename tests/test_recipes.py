@@ -1,0 +1,139 @@
+"""Recipes: every one builds under the cap, trains on fresh noise, and is resumed by the command line."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from denoise_utils import evaluation, models, noise, profiles, recipes, saving, training
+
+SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_recipe_builds_a_model_of_its_images_under_the_cap(name):
+    recipe = recipes.RECIPES[name]
+    model = models.tied_denoiser(**recipe.options)
+    assert model.count_params() <= (1000 if name.endswith("tiny") else profiles.CAP)
+    channels = 3 if recipe.task == "colour" else 1
+    assert model.input_shape == model.output_shape == (None, None, None, channels)
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
+    recipe = recipes.RECIPES[name]
+    pairs, val, fresh_noise = recipes.load_task(recipe, **SIZES)
+    first, second = (fresh_noise(pairs.train.clean, np.random.default_rng([0, epoch])) for epoch in (0, 1))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, fresh_noise(pairs.train.clean, np.random.default_rng([0, 0])))
+    assert val.shape == pairs.val.clean.shape and not np.array_equal(val, pairs.val.clean)
+    if not recipe.draw:  # as strong as the canonical noise of the test
+        damage = [
+            np.mean((noisy - clean) ** 2) for noisy, clean in ((first, pairs.train.clean), (val, pairs.val.clean))
+        ]
+        assert damage[0] == pytest.approx(damage[1], rel=0.4)
+
+
+def test_drawn_strengths_cover_their_range(rng):
+    marks = recipes.DRAWS["0 to 30 marks"](rng, 5000)["marks"]
+    assert (marks.min(), marks.max()) == (0, 30)
+    sigma = recipes.DRAWS["sigma 0 to .8"](rng, 5000)["sigma"]
+    assert sigma.max() > 0.78 and np.median(sigma) == pytest.approx(0.8 / 16, abs=0.01)
+    amount = recipes.DRAWS["amount 0 to .9"](rng, 5000)["amount"]
+    assert 0.88 < amount.max() <= 0.9 and amount.mean() == pytest.approx(0.45, abs=0.02)
+
+
+def test_strength_of_a_recipe_reaches_the_noise():
+    recipe = replace(recipes.RECIPES["clutter_small"], strength={"mix": "maximum"})
+    pairs, _, fresh_noise = recipes.load_task(recipe, **SIZES)
+    assert pairs.record["noise"] == {"mix": "maximum"}
+    noisy = fresh_noise(pairs.train.clean, np.random.default_rng(0))
+    assert np.all(noisy >= pairs.train.clean)  # the sum would halve them
+
+
+def test_card_of_a_run_tells_its_noise(tmp_path):
+    profile = replace(profiles.load_profile("tiny"), root=tmp_path)
+    run = recipes.train("watermark_small", profile)
+    assert run.settings["data"]["noise"] == {"marks": 10, "drawn": "0 to 30 marks", "fresh": "in every epoch"}
+    assert run.settings["augment"] == "fresh_noise" and run.settings["clipnorm"] == 1
+    first = run.history[0]
+    assert np.isfinite([first["loss"], first["val_loss"]]).all()
+
+
+def test_tied_denoiser_counts_and_any_size(tmp_path, rng):
+    model = models.tied_denoiser(9, 5, 3)
+    assert model.count_params() == (27 * 9 + 9) + (81 * 9 + 9) + (81 * 3 + 3)  # once, however many steps
+    assert models.tied_denoiser(9, 12, 3).count_params() == model.count_params()
+    saving.save_model(model, tmp_path / "tied.h5", {})
+    again = saving.load_model(tmp_path / "tied.h5")
+    for size in ((28, 28), (31, 17), (5, 64)):
+        images = rng.random((2, *size, 3), dtype=np.float32)
+        output = model.predict_on_batch(images)
+        assert output.shape == images.shape
+        assert np.array_equal(output, again.predict_on_batch(images))
+
+
+def test_residual_without_correction_returns_the_input(rng):
+    model = models.tied_denoiser(8, 4, residual=True)
+    readout = model.get_layer("readout")
+    readout.set_weights([0 * weight for weight in readout.get_weights()])
+    images = rng.random((2, 20, 20, 1), dtype=np.float32)
+    assert np.array_equal(model.predict_on_batch(images), images)
+
+
+def test_more_steps_take_the_same_weights(rng):
+    few, many = models.tied_denoiser(8, 3), models.tied_denoiser(8, 9)
+    many.set_weights(few.get_weights())
+    images = rng.random((2, 28, 28, 1), dtype=np.float32)
+    assert not np.allclose(few.predict_on_batch(images), many.predict_on_batch(images))
+
+
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from denoise_utils import profiles, recipes
+recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(sys.argv[1])), epochs=6)
+"""
+
+
+def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path):
+    def start(root):
+        return subprocess.Popen([sys.executable, "-c", PROGRAM, root], stdout=subprocess.PIPE, text=True)
+
+    whole = start(tmp_path / "whole")
+    assert whole.wait(120) == 0
+    killed = start(tmp_path / "killed")
+    text = ""
+    while "epoch 2/6" not in text:
+        text += killed.stdout.read(1) or pytest.fail(f"ended too early: {text}")
+    killed.kill()
+    killed.wait()
+    again = start(tmp_path / "killed")
+    assert "goes on after epoch" in again.communicate(timeout=120)[0]
+    one, two = (next((tmp_path / name).glob("build/tiny/runs/*")) for name in ("whole", "killed"))
+    assert one.name == two.name
+    losses = [[log["val_loss"] for log in json.loads((run / "history.json").read_text())] for run in (one, two)]
+    assert losses[0] == losses[1] and len(losses[0]) == 6
+
+
+def test_moving_average_is_what_is_validated_saved_and_resumed(clutter, tmp_path):
+    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
+    settings = {"runs": tmp_path, "record": clutter.record, "batch_size": 32, "average": 0.9}
+
+    def run(name, epochs, **more):
+        return training.train(lambda: models.tied_denoiser(4, 2), *data, name=name, epochs=epochs, **settings | more)
+
+    averaged, plain = run("average", 3), run("plain", 3, average=None)
+    assert averaged.history[0]["loss"] == plain.history[0]["loss"]  # training itself is not changed
+    assert averaged.history[0]["val_loss"] != plain.history[0]["val_loss"]
+    output = evaluation.predict(averaged.model, clutter.val.noisy)
+    assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(averaged.best["val_loss"], abs=1e-5)
+
+
+def test_every_task_with_a_capped_model_has_a_recipe():
+    tasks = {recipe.task for recipe in recipes.RECIPES.values()}
+    assert tasks == set(noise.TASKS) - {"masking"}
