@@ -43,7 +43,11 @@ def mse(images, clean):
 
 def psnr(images, clean):
     """Return each image's peak signal-to-noise ratio in dB for a peak of 1, at most 100."""
-    return -10 * np.log10(np.maximum(mse(images, clean), 10 ** (-HIGHEST_PSNR / 10)))
+    return _decibels(mse(images, clean))
+
+
+def _decibels(errors):
+    return -10 * np.log10(np.maximum(errors, 10 ** (-HIGHEST_PSNR / 10)))
 
 
 def ssim(images, clean):
@@ -103,13 +107,14 @@ def score(images, pairs, judge=None):
     Returns psnr and psnr_sd (dB), ssim and ssim_sd, bce and excess (nats per pixel, excess over
     the floor of the clean images), and legibility, None where it cannot be asked.
     """
-    psnrs, ssims = psnr(images, pairs.clean), ssim(images, pairs.clean)
+    errors, ssims = mse(images, pairs.clean), ssim(images, pairs.clean)
+    psnrs = _decibels(errors)
     mean_bce, floor = float(bce(images, pairs.clean).mean()), float(bce_floor(pairs.clean).mean())
     return {
         "images": len(images),
         "bce": mean_bce,
         "excess": mean_bce - floor,
-        "mse": float(mse(images, pairs.clean).mean()),
+        "mse": float(errors.mean()),
         "psnr": float(psnrs.mean()),
         "psnr_sd": float(psnrs.std()),
         "ssim": float(ssims.mean()),
@@ -130,6 +135,15 @@ def score_filters(pairs, filtered, judge=None):
         part = replace(pairs, noisy=pairs.noisy[first], clean=pairs.clean[first], labels=labels)
         rows.append({"name": title} | score(images, part, judge))
     return rows
+
+
+def yardsticks(pairs, filtered, judge=None):
+    """Return the table rows that every model is read against: noisy input, clean images, and `filtered`."""
+    rows = [{"name": "noisy input"} | score(pairs.noisy, pairs, judge)]
+    ceiling = legibility(judge, pairs.clean, pairs.labels)
+    if ceiling is not None:
+        rows.append({"name": "clean images", "legibility": ceiling})
+    return rows + score_filters(pairs, filtered, judge)
 
 
 def score_model(model, pairs, judge=None):

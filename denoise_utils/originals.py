@@ -1,4 +1,4 @@
-"""The models of the five older course projects, to the parameter, from standard Keras layers.
+"""The models of the five older course projects and of two tutorials, to the parameter, from standard Keras layers.
 
 All take float32 images of 28x28 pixels and return images of the same shape.
 """
@@ -121,3 +121,23 @@ def project_r_encoder_decoder():
         x = layers.Activation("sigmoid" if filters == 3 else "relu")(layers.BatchNormalization()(x))
     decoder = keras.Model(code, x, name="decoder")
     return keras.Model(inputs, decoder(encoder(inputs)), name="project_r")
+
+
+def tutorial_keras():
+    """Build the autoencoder of the common Keras tutorial: two poolings, 32 filters; 28,353 parameters."""
+    inputs = x = layers.Input((28, 28, 1))
+    for _ in range(2):
+        x = layers.MaxPooling2D(2, padding="same")(_conv(x, 32))
+    for _ in range(2):
+        x = layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(inputs, to_image(x), name="tutorial_keras")
+
+
+def tutorial_tensorflow():
+    """Build the autoencoder of the common TensorFlow tutorial: strides instead of poolings; 3,217 parameters."""
+    inputs = x = layers.Input((28, 28, 1))
+    for filters in (16, 8):
+        x = _conv(x, filters, strides=2)
+    for filters in (8, 16):
+        x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(inputs, to_image(x), name="tutorial_tensorflow")

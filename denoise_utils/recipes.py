@@ -9,7 +9,7 @@ import numpy as np
 
 from denoise_utils import data, noise
 
-COMMON = {"batch_size": 64, "learning_rate": 8e-3, "schedule": "cosine", "clipnorm": 1.0}
+COMMON = {"batch_size": 32, "learning_rate": 6e-3, "schedule": "cosine", "clipnorm": 1.0}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ DRAWS = {"0 to 30 marks": _any_marks, "sigma 0 to .8": _any_sigma, "amount 0 to 
 
 RECIPES = {
     "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}),
-    "clutter_small": Recipe("clutter", {"filters": 16, "steps": 16}),
+    "clutter_small": Recipe("clutter", {"filters": 16, "steps": 20}, epochs=10),
     "watermark_small": Recipe("watermark", {"filters": 16, "steps": 12}, draw="0 to 30 marks"),
     "occlusion_small": Recipe("occlusion", {"filters": 16, "steps": 12}),
     "gaussian_small": Recipe("gaussian", {"filters": 16, "steps": 12}, draw="sigma 0 to .8"),

@@ -186,3 +186,15 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
         "limits": limits,
     }
+
+
+def save_run(run, folder, *, name=None, **about):
+    """Save a run's model and card to `folder` as `name` (the run's by default); return the card.
+
+    `about` is what `make_card` asks for.
+    """
+    card = make_card(run, **about)
+    name = name or run.name
+    save_model(run.model, Path(folder) / f"{name}.h5", card)
+    print(f"{name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
+    return card

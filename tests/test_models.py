@@ -15,6 +15,8 @@ COUNTS = {  # all parameters, and the trainable ones among them
     "project_o_dense": (214594, 214594),
     "project_g_nine_layers": (51057, 50705),
     "project_r_encoder_decoder": (541775, 541065),  # PyTorch counts the trainable ones alone
+    "tutorial_keras": (28353, 28353),
+    "tutorial_tensorflow": (3217, 3217),
 }
 BUILDERS = {name: getattr(originals, name) for name in COUNTS}
 OURS = ("capped_autoencoder", "skip_autoencoder", "gated_autoencoder", "digit_judge")

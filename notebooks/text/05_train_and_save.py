@@ -139,16 +139,12 @@ for row in rows:
 
 # %%
 def save_best(title, role, limits):
-    """Save the seed of a recipe with the lowest validation loss; return its run, its path and its scores."""
+    """Save the seed of a recipe with the lowest validation loss; return its run and its scores."""
     run = min((runs[title, s] for s in seeds[title]), key=lambda run: run.best["val_loss"])
     scores = evaluation.score_model(run.model, pairs.test, judge)
-    card = saving.make_card(run, task=task, role=role, scores=scores, noisy_scores=noisy_scores, limits=limits)
-    path = profile.models / f"{run.name}.h5"
-    saving.save_model(run.model, path, card)
-    print(
-        f"{path.name}: {path.stat().st_size / 1000:.0f} kB, {card['parameters']:,} parameters, seed {run.settings['seed']}"
-    )
-    return run, path, scores
+    about = {"task": task, "role": role, "scores": scores, "noisy_scores": noisy_scores, "limits": limits}
+    saving.save_run(run, profile.models, **about)
+    return run, scores
 
 
 # %% [markdown]
@@ -158,7 +154,8 @@ def save_best(title, role, limits):
 noisy_scores = evaluation.score(pairs.test.noisy, pairs.test, judge)
 limits = f"Trained on 28x28 {pairs.label}, noise {', '.join(map(str, pairs.record['noise'].values()))}; not meant for other mixes, sizes or pictures."
 save_best("project C", "reference", limits)
-chosen, path, scores = save_best("winner", "capped", limits)
+chosen, scores = save_best("winner", "capped", limits)
+path = profile.models / f"{chosen.name}.h5"
 chosen.model.summary(line_length=90)
 
 # %% [markdown]
@@ -187,13 +184,8 @@ print("outputs of the file in a fresh process identical to the bit:", same)
 # mixing halved the digits; then each recipe's first seed.
 
 # %%
-judge_on_clean = evaluation.score(pairs.test.clean, pairs.test, judge)["legibility"]
 filters = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
-table = [
-    {"name": "noisy input", **noisy_scores},
-    {"name": "clean images", "legibility": judge_on_clean},
-]
-table += [{"name": f"filter: {one}", **evaluation.score(one(pairs.test.noisy), pairs.test, judge)} for one in filters]
+table = evaluation.yardsticks(pairs.test, {f"filter: {one}": one(pairs.test.noisy) for one in filters}, judge)
 by_recipe = {title: [] for title in recipes}
 for (title, _), run in runs.items():
     row = {"name": title, "parameters": run.model.count_params()} | evaluation.score_model(run.model, pairs.test, judge)

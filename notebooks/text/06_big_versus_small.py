@@ -498,9 +498,7 @@ Markdown(
 
 # %%
 filtered = baselines.filter_all(pairs, profile.pick(100, 2), profile.runs / "bm3d")
-table = [{"name": "noisy input"} | at["noisy input", 10]]
-table.append({"name": "clean images", "legibility": evaluation.legibility(judge, clean, pairs.test.labels)})
-table += evaluation.score_filters(pairs.test, filtered, judge)
+table = evaluation.yardsticks(pairs.test, filtered, judge)
 table += [{"name": titles[name], "parameters": costs[name]["parameters"]} | at[name, 10] for name in titles]
 Markdown(evaluation.format_table(table, caption=f"{pairs.label}, {len(clean):,} test images; sd over images"))
 
@@ -545,9 +543,7 @@ for name, run in finals.items():
     seen = run.settings["data"]["images"]["train"]
     limits = f"X-shaped marks of 5x5 pixels on 28x28 {pairs.label}; {titles[name]}, trained on {seen:,} images."
     kept = {"scores": at[name, 10], "noisy_scores": at["noisy input", 10], "limits": limits}
-    card = saving.make_card(run, task="watermark", role=role, **kept)
-    saving.save_model(run.model, profile.models / f"{name}.h5", card)
-    print(f"{name}.h5: {card['parameters']:,} parameters, {role}")
+    saving.save_run(run, profile.models, task="watermark", role=role, **kept)
 
 # %% [markdown]
 # ## What we learned

@@ -184,9 +184,7 @@ oracle = {f"oracle: inpainting, first {num_oracle}": evaluation.clip(filled)}
 # %%
 filtered = baselines.filter_all(pairs, profile.pick(100, 2), profile.runs / "bm3d") | oracle
 noisy_scores = evaluation.score(pairs.test.noisy, pairs.test, judge)
-ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
-table = [{"name": "noisy input"} | noisy_scores, {"name": "clean images", "legibility": ceiling}]
-table += evaluation.score_filters(pairs.test, filtered, judge)
+table = evaluation.yardsticks(pairs.test, filtered, judge)
 scores = {key: evaluation.score_model(run.model, pairs.test, judge) for key, run in runs.items()}
 for title, run in first.items():
     table.append({"name": title, "parameters": run.model.count_params()} | scores[title, profile.seeds[0]])
@@ -254,16 +252,9 @@ Markdown(
 for title, (name, *_) in recipes.items():
     chosen = min(profile.seeds, key=lambda s: runs[title, s].best["val_loss"])
     role = "capped" if name.endswith("small") else "reference"
-    card = saving.make_card(
-        runs[title, chosen],
-        task="occlusion",
-        role=role,
-        scores=scores[title, chosen],
-        noisy_scores=noisy_scores,
-        limits=f"Lines of one pixel on 28x28 {pairs.label}; {title}.",
-    )
-    saving.save_model(runs[title, chosen].model, profile.models / f"{name}.h5", card)
-    print(f"{name}.h5: {card['parameters']:,} parameters, {role}, seed {chosen}")
+    limits = f"Lines of one pixel on 28x28 {pairs.label}; {title}."
+    about = {"task": "occlusion", "role": role, "scores": scores[title, chosen], "noisy_scores": noisy_scores}
+    saving.save_run(runs[title, chosen], profile.models, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned

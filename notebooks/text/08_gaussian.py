@@ -33,7 +33,7 @@ print(profiles.describe(profile, seed))
 sizes = {"num_train": profile.pick(48000, 1000), "num_val": profile.num_val, "num_test": profile.num_test}
 pairs = noise.load_task("gaussian", **sizes, seed=seed)
 judge = evaluation.load_judge(profile.models)
-clean, labels = pairs.test.clean, pairs.test.labels
+clean = pairs.test.clean
 print(f"{pairs.label}: {len(pairs.train.clean):,} train, {len(pairs.val.clean):,} val, {len(clean):,} test")
 
 # %% [markdown]
@@ -333,9 +333,7 @@ Markdown(
 # %%
 filtered = baselines.filter_all(pairs, profile.pick(100, 2), profile.runs / "bm3d")
 noisy_scores = evaluation.score(pairs.test.noisy, pairs.test, judge)
-table = [{"name": "noisy input"} | noisy_scores]
-table.append({"name": "clean images", "legibility": evaluation.legibility(judge, clean, labels)})
-table += evaluation.score_filters(pairs.test, filtered, judge)
+table = evaluation.yardsticks(pairs.test, filtered, judge)
 finals = {"gaussian_medium": (nine, "reference"), "gaussian_small": (chosen, "capped")}
 scores = {name: evaluation.score_model(run.model, pairs.test, judge) for name, (run, _) in finals.items()}
 titles = {"gaussian_medium": "project G, nine layers", "gaussian_small": "small, any sigma"}
@@ -355,11 +353,8 @@ limits = {
 }
 for name, (run, role) in finals.items():
     told = f"Gaussian noise on 28x28 {pairs.label}. {limits[name]}"
-    card = saving.make_card(
-        run, task="gaussian", role=role, scores=scores[name], noisy_scores=noisy_scores, limits=told
-    )
-    saving.save_model(run.model, profile.models / f"{name}.h5", card)
-    print(f"{name}.h5: {card['parameters']:,} parameters, {role}, seed {run.settings['seed']}")
+    about = {"task": "gaussian", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
+    saving.save_run(run, profile.models, **about, limits=told)
 
 # %% [markdown]
 # ## What we learned

@@ -184,9 +184,8 @@ Markdown(
 # %%
 as_meant = (evaluation.predict(fault.model, test[0]) + 1) / 2
 noisy_scores = evaluation.score(pairs.test.noisy, pairs.test)
-table = [{"name": "noisy input"} | noisy_scores]
 filtered = baselines.filter_all(pairs, profile.pick(100, 1), profile.runs / "bm3d")
-table += evaluation.score_filters(pairs.test, filtered)
+table = evaluation.yardsticks(pairs.test, filtered)
 table.append({"name": "project R's noisy input"} | evaluation.score(test[0] / 2 + 0.5, pairs.test))
 row = {"name": "project R, as it was", "parameters": fault.model.count_params()}
 table.append(row | evaluation.score(as_meant, pairs.test))
@@ -258,11 +257,8 @@ print(f"largest difference between model and reloaded halves: {difference:.1g}")
 for name, run in finals.items():
     role = "capped" if name == "colour_small" else "reference"
     limits = f"Gaussian noise of sigma .1 on {pairs.label} at 28x28."
-    card = saving.make_card(
-        run, task="colour", role=role, scores=scores[name], noisy_scores=noisy_scores, limits=limits
-    )
-    saving.save_model(run.model, profile.models / f"{name}.h5", card)
-    print(f"{name}.h5: {card['parameters']:,} parameters, {role}, seed {run.settings['seed']}")
+    about = {"task": "colour", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
+    saving.save_run(run, profile.models, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned

@@ -1,0 +1,392 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10. Weight tying: how far do 3,600 parameters go?
+
+# %%
+import itertools
+from functools import partial
+
+import keras
+import numpy as np
+from IPython.display import Markdown, display
+from keras import layers
+
+from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, recipes, saving, training
+
+profile, seed = profiles.load_profile(), 0
+print(profiles.describe(profile, seed))
+
+# %% [markdown]
+# A cap on parameters is no cap on computation. A convolution that is applied twenty times costs its parameters once, and sees twenty times as far as the one that is applied once. The idea is an old one: recurrent
+# networks tie their weights over time, DRCN (Kim, Lee and Lee 2016) and DRRN (Tai, Yang and Liu 2017) over depth for super-resolution, neural cellular automata (Mordvintsev et al. 2020) until a picture grows from one pixel. How much of it can a
+# student use who may spend 3,600 parameters? What does each step do to the picture? Does it beat a model of millions?
+#
+# - **Consumes**: the clutter task and the judge of notebook 2; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them.
+# - **Produces**: `models/clutter_small.h5`, `clutter_tiny.h5` and `salt_pepper_small.h5`, and `reports/frontier.csv`.
+
+# %%
+judge = evaluation.load_judge(profile.models)
+few = {"num_train": profile.pick(12000, 200), "num_val": profile.pick(2000, 100), "num_test": 1}
+pairs, _, fresh_noise = recipes.load_task(recipes.RECIPES["clutter_small"], **few, profile=profile.name)
+test = noise.load_task("clutter", num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
+floor = float(evaluation.bce_floor(pairs.val.clean).mean())
+print(f"{pairs.label}: {len(pairs.train.clean):,} train, {len(pairs.val.clean):,} val, {len(test.clean):,} test")
+
+# %% [markdown]
+# ## The scale of a screening
+#
+# Ideas are compared in short trainings that all see the same number of images, under fresh garments in every epoch, with one schedule. What wins is trained long, once, at the end.
+
+# %%
+screening = recipes.COMMON | {"epochs": profile.pick(3, 1), "runs": profile.runs, "name": "tying_screen"}
+targets = (pairs.train.clean, pairs.val.clean)
+
+
+def screen(build, seed=0, depth=1, fresh=True, **changes):
+    """Train one idea at the screening's scale; `depth` is the number of images that the model returns."""
+    clean, val_clean = (np.repeat(images, depth, axis=-1) for images in targets)
+    inputs = pairs.train.clean if fresh else pairs.train.noisy
+    kept = {"augment": fresh_noise if fresh else None, "record": pairs.record | {"fresh": fresh}, "seed": seed}
+    return training.train(build, (inputs, clean), (pairs.val.noisy, val_clean), **screening | kept | changes)
+
+
+# %% [markdown]
+# A model with everything that will be varied: how often the convolution is applied, its filters, rectifying after it or before it, at half resolution, gated by the mean of the features (squeeze and excitation), or with a loss on every
+# fourth step (deep supervision).
+
+
+# %%
+def variant(steps=12, filters=16, after=False, activation="relu", half=False, gated=False, deep=False):
+    """Build a weight-tied denoiser that differs from `models.tied_denoiser` in what is named."""
+    inputs, start = layers.Input((28, 28, 1)), keras.initializers.VarianceScaling(1.2 / steps, "fan_avg", "uniform")
+    shared = layers.Conv2D(filters, 3, padding="same", kernel_initializer="glorot_uniform" if after else start)
+    rectify, gate = layers.Activation(activation), layers.Dense(filters, activation="sigmoid")
+    readout = layers.Conv2D(1, 3, padding="same", activation="sigmoid", name="readout")
+    x, images = layers.Conv2D(filters, 3, strides=2 if half else 1, padding="same")(inputs), []
+    for _ in range(steps):
+        added = rectify(shared(x)) if after else shared(rectify(x))
+        added = layers.Multiply()([added, gate(layers.GlobalAveragePooling2D()(x))]) if gated else added
+        x = layers.Add()([x, added])
+        images.append(readout(x)) if deep else None
+    x = layers.UpSampling2D(2)(x) if half else x
+    return keras.Model(inputs, layers.Concatenate()(images[3::4]) if deep else readout(x))
+
+
+# %% [markdown]
+# ## From the capped baseline, one change at a time
+#
+# First the winner of notebook 4's grid; then its decoder gets the encoder's tensors; then resolution instead of poolings, with the middle convolution applied once; then the same parameters twelve times; then rectified before the
+# convolution instead of after it; then twenty times.
+
+# %%
+ladder = {
+    "pool and upsample": partial(models.capped_autoencoder, 20, 1),
+    "with skips": partial(models.skip_autoencoder, 8, 3),
+    "full resolution, applied once": partial(variant, 1, after=True),
+    "applied 12 times": partial(variant, 12, after=True),
+    "rectified before": partial(variant, 12),
+    "applied 20 times": partial(variant, 20),
+}
+climbed = {name: screen(build) for name, build in ladder.items()}
+
+# %% [markdown]
+# Each rung in figures (validation images; excess in nats per pixel), and as a curve:
+
+
+# %%
+def row_of(name, run):
+    """Return the table row of a run: its validation scores and its seconds."""
+    output = evaluation.predict(run.model, pairs.val.noisy)[..., -1:]
+    scores = evaluation.score(output, pairs.val, judge)
+    return {"name": name, "parameters": run.model.count_params(), "seconds": run.seconds} | scores
+
+
+keys = ("name", "parameters", "excess", "psnr", "legibility")
+columns = {key: evaluation.COLUMNS[key] for key in keys} | {"seconds": ("seconds of training", "{:.0f}")}
+rungs = [{"name": "noisy input"} | evaluation.score(pairs.val.noisy, pairs.val, judge)]
+rungs += [row_of(name, run) for name, run in climbed.items()]
+caption = f"{pairs.label}, {len(pairs.train.clean):,} training images, {screening['epochs']} epochs, one seed"
+Markdown(evaluation.format_table(rungs, columns, caption))
+
+# %% [markdown]
+# What each change did to the excess:
+
+# %%
+figure = plots.show_curves(climbed, floor, pairs.label)
+excess = {row["name"]: row["excess"] for row in rungs}
+steps = [f"*{b}* {excess[b] / excess[a] - 1:+.0%}" for a, b in itertools.pairwise(ladder)]
+Markdown(f"Change of the excess from rung to rung: {', '.join(steps)}.")
+
+# %% [markdown]
+# What they make of the same ten validation pictures:
+
+# %%
+shown = slice(0, 10)
+rows = {"clean": pairs.val.clean[shown], "noisy": pairs.val.noisy[shown]}
+rows |= {
+    name.replace(", ", ",\n"): evaluation.predict(run.model, pairs.val.noisy[shown]) for name, run in climbed.items()
+}
+figure = plots.show_images(rows, pairs.val.clean[shown], pairs.label)
+
+# %% [markdown]
+# ## The recipe, taken apart
+#
+# Now around the model with twelve steps, one thing changed at a time. The base has three seeds in the full profile: what changes less than they differ is no effect.
+
+# %%
+base = partial(variant, 12)
+based = [climbed["rectified before"]] + [screen(base, seed=s) for s in profile.seeds[1:]]
+ideas = {
+    "4 steps": (partial(variant, 4), {}),
+    "constant learning rate": (base, {"schedule": "constant"}),
+    "the same noise in every epoch": (base, {"fresh": False}),
+    "no bound on gradients": (base, {"clipnorm": None}),
+    "batches of 128": (base, {"batch_size": 128}),
+    "moving average of weights, .999": (base, {"average": 0.999}),
+    "SiLU instead of ReLU": (partial(variant, activation="silu"), {}),
+    "gated by the image's mean": (partial(variant, gated=True), {}),
+    "at half resolution": (partial(variant, half=True), {}),
+    "loss on steps 4, 8 and 12": (partial(variant, deep=True), {"depth": 3}),
+}
+
+# %% [markdown]
+# And its two sizes, steps (no parameters) and filters (parameters as their square):
+
+# %%
+ideas |= {"8 steps": (partial(variant, 8), {})}
+ideas |= {f"{number} filters": (partial(variant, 12, number), {}) for number in (6, 9, 12, 24)}
+if profile.name != "full":
+    ideas = dict(list(ideas.items())[:2])
+trials = {name: screen(build, **changes) for name, (build, changes) in ideas.items()}
+trials |= {"20 steps": climbed["applied 20 times"]}
+
+# %% [markdown]
+# The excess beside that of the base; the last column counts in standard deviations over the base's seeds:
+
+# %%
+table = [row_of(f"base, seed {run.settings['seed']}", run) for run in based]
+center = np.mean([row["excess"] for row in table])
+spread = np.std([row["excess"] for row in table], ddof=1) if len(table) > 1 else np.nan
+table += [row_of(name, run) for name, run in trials.items()]
+for row in table:
+    row["change"], row["sds"] = row["excess"] / center - 1, (row["excess"] - center) / spread
+columns |= {"change": ("change of excess", "{:+.0%}"), "sds": ("in sd of the base", "{:+.1f}")}
+Markdown(evaluation.format_table(table, columns, f"{caption}, save for the base"))
+
+# %% [markdown]
+# In words:
+
+# %%
+changes = {row["name"]: row for row in table[len(based) :]}
+better = [name for name, row in changes.items() if row["sds"] < -2]
+worse = [name for name, row in changes.items() if row["sds"] > 2]
+Markdown(
+    f"Better than the base by more than two standard deviations: {', '.join(better) or 'nothing'}. Worse by as much: {', '.join(worse) or 'nothing'}. "
+    f"Four steps to twenty, with the same parameters: the excess falls from {changes['4 steps']['excess']:.4f} to {changes['20 steps']['excess']:.4f}, at {changes['20 steps']['seconds'] / changes['4 steps']['seconds']:.1f} times the time."
+)
+
+# %% [markdown]
+# ## What does each step do?
+#
+# The readout, which the training puts after the last step, put after every one. First the long training of the model under the cap: the best recipe, twenty steps, all images. `python -m denoise_utils train clutter_small --profile full` is the same call.
+
+# %%
+small = recipes.train("clutter_small", profile)
+figure = plots.show_curves({"clutter_small": small}, floor, pairs.label)
+print(f"{small.model.count_params():,} parameters, {small.seconds / 60:.0f} minutes, best epoch {small.best['epoch']}")
+
+# %% [markdown]
+# Five pictures, after 1 step to all of them:
+
+# %%
+added = [layer.output for layer in small.model.layers if isinstance(layer, layers.Add)]
+readout = small.model.get_layer("readout")
+after_each = keras.Model(small.model.input, [readout(features) for features in added])
+picked = np.arange(5)
+images = after_each.predict_on_batch(test.noisy[picked])
+every = range(0, len(images), 2)
+rows = {"noisy": test.noisy[picked]} | {f"step {n + 1}": images[n] for n in every} | {"clean": test.clean[picked]}
+figure = plots.show_images(rows, test.clean[picked], pairs.label)
+
+# %% [markdown]
+# Over 1,000 test pictures (fewer in the quick profile), and beyond: the same weights applied *more* often than in training.
+
+# %%
+trained, some = len(added), slice(0, 1000)
+means = {}
+for number in sorted({1, 2, 4, 8, 12, 16, trained - 1, trained, trained + 1, trained + 4, 2 * trained}):
+    other = models.tied_denoiser(**recipes.RECIPES["clutter_small"].options | {"steps": number})
+    other.set_weights(small.model.get_weights())
+    means[number] = float(evaluation.psnr(evaluation.predict(other, test.noisy[some]), test.clean[some]).mean())
+figure, axes = plots.plt.subplots(figsize=(7, 3.2))
+axes.plot(means.keys(), means.values(), "o-")
+axes.axvline(trained, color="0.4", linestyle=":", label="steps in training")
+axes.set(xlabel="steps", ylabel="PSNR (dB)")
+axes.legend()
+
+# %% [markdown]
+# Does running more steps help?
+
+# %%
+Markdown(
+    f"{means[trained]:.2f} dB after the {trained} steps of training, {means[trained - 1]:.2f} after one fewer, {means[trained + 1]:.2f} after one more, {means[trained + 4]:.2f} after four more and {means[2 * trained]:.2f} after twice as many. "
+    f"{'More steps help' if max(means, key=means.get) > trained else 'More steps do not help'}: the model has learned to be finished at its last step, not to come to rest there."
+)
+
+# %% [markdown]
+# ## The frontier at one scale
+#
+# Quality against parameters, every point under the *screening's* schedule and number of images: the weight-tied family by its filters, autoencoders that pool, the older projects' architectures (project W's big one among them), and those of two common tutorials.
+
+# %%
+points = {f"tied, {filters} filters": partial(variant, 12, filters) for filters in (3, 6, 9, 12, 16, 24)}
+points |= {
+    "pool and upsample": ladder["pool and upsample"],
+    "skips, 8 filters": ladder["with skips"],
+    "skips, 32 filters": partial(models.skip_autoencoder, 32, 3),
+    "project C": originals.project_c_pooling,
+    "project G": originals.project_g_nine_layers,
+    "project W, big": originals.project_w_big,
+    "tutorial (Keras)": originals.tutorial_keras,
+    "tutorial (TensorFlow)": originals.tutorial_tensorflow,
+}
+points = profile.pick(points, {name: points[name] for name in list(points)[1:8:2]})
+frontier = {name: screen(build) for name, build in points.items()}
+
+# %% [markdown]
+# Their averages of batch norm are settled first (notebook 6). The lines of the figure are the untouched input and the best of the classical filters, tuned on these same validation images.
+
+# %%
+tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
+best_filter = min(tuned, key=lambda one: one.val_mse)
+marks = {"noisy input": pairs.val.noisy, f"filter: {best_filter}": best_filter(pairs.val.noisy)}
+lines = [{"name": name} | evaluation.score(images, pairs.val, judge) for name, images in marks.items()]
+settling = fresh_noise(pairs.train.clean[:2560], np.random.default_rng(seed))
+rows = []
+for name, run in frontier.items():
+    models.settle(run.model, settling)
+    rows.append(row_of(name, run))
+rows.sort(key=lambda row: row["parameters"])
+presented = len(pairs.train.clean) * screening["epochs"]
+saving.write_csv(profile.reports / "frontier.csv", lines + rows, (*keys, "ssim", "bce", "seconds"))
+Markdown(evaluation.format_table(lines + rows, {k: columns[k] for k in (*keys, "seconds")}, caption))
+
+# %% [markdown]
+# On logarithmic axes, with the cap:
+
+# %%
+figure, axes = plots.plt.subplots(1, 2, figsize=(10, 4))
+for axis, key in zip(axes, ("excess", "psnr"), strict=True):
+    tied = [row for row in rows if row["name"].startswith("tied")]
+    axis.plot([row["parameters"] for row in tied], [row[key] for row in tied], "o-", label="tied, 12 steps")
+    for number, row in enumerate(row for row in rows if row not in tied):
+        axis.plot(row["parameters"], row[key], "s^vDP*Xph"[number % 9], label=row["name"])
+    for line, style in zip(lines, (":", "--"), strict=True):
+        axis.axhline(line[key], color="0.5", linestyle=style, label=line["name"])
+    axis.axvline(profiles.CAP, color="0.8")
+    axis.set(xscale="log", xlabel="parameters (the gray line is the cap)")
+axes[0].set(yscale="log", ylabel="excess (nats per pixel)")
+axes[1].set(ylabel="PSNR (dB)")
+axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+figure.tight_layout()
+
+# %% [markdown]
+# Where does the curve bend, and who is beaten?
+
+# %%
+of = {row["name"]: row for row in rows}
+ours = max((row for row in tied if row["parameters"] <= profiles.CAP), key=lambda row: row["parameters"])
+beaten = [row for row in rows if row["parameters"] > ours["parameters"] and row["excess"] > ours["excess"]]
+slopes = [
+    f"{b['excess'] / a['excess'] - 1:+.0%} from {a['parameters']:,} to {b['parameters']:,}"
+    for a, b in itertools.pairwise(tied)
+]
+Markdown(
+    f"Along the tied family the excess changes by {'; '.join(slopes)}.\n\nAt this scale ({presented:,} images seen), the tied model of {ours['parameters']:,} parameters has an excess of {ours['excess']:.4f} and is ahead of these larger ones: "
+    + "; ".join(f"{row['name']} ({row['parameters']:,} parameters, {row['excess']:.4f})" for row in beaten)
+    + "."
+)
+
+# %% [markdown]
+# ## The models that are handed in
+#
+# Trained long by the recipe (`recipes.RECIPES` is the table of what differs), each chosen on validation images:
+
+# %%
+names = ("clutter_small", "clutter_tiny", "salt_pepper_small")
+finals = {name: small if name == "clutter_small" else recipes.train(name, profile) for name in names}
+sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "seed": seed}
+tests = {task: noise.load_task(task, **sizes) for task in ("clutter", "salt_pepper")}
+scores, noisy_scores = (
+    {},
+    {task: evaluation.score(found.test.noisy, found.test, judge) for task, found in tests.items()},
+)
+for name, run in finals.items():
+    scores[name] = evaluation.score_model(run.model, tests[recipes.RECIPES[name].task].test, judge)
+
+# %% [markdown]
+# ## The test, once
+#
+# On the whole test set: the untouched input, the classical filters, project C's model and the capped baseline of notebook 5, and ours.
+
+# %%
+older = ("clutter_project_c", "clutter_cap_baseline")
+for task, found in tests.items():
+    filtered = baselines.filter_all(found, profile.pick(100, 2), profile.runs / "bm3d")
+    table = evaluation.yardsticks(found.test, filtered, judge)
+    for name in older if task == "clutter" else ():
+        model = saving.load_model(profile.models / f"{name}.h5")
+        row = {"name": name, "parameters": model.count_params()}
+        table.append(row | evaluation.score_model(model, found.test, judge))
+    ours = {name: run for name, run in finals.items() if recipes.RECIPES[name].task == task}
+    table += [{"name": name, "parameters": run.model.count_params()} | scores[name] for name, run in ours.items()]
+    caption = f"{task}: {found.label}, {len(found.test.clean):,} test images; sd over images"
+    display(Markdown(evaluation.format_table(table, caption=caption)))
+
+# %% [markdown]
+# The goals that this course set itself:
+
+# %%
+ceiling = evaluation.legibility(judge, tests["clutter"].test.clean, tests["clutter"].test.labels)
+at = scores["clutter_small"]
+goals = {
+    f"clutter_small, excess {at['excess']:.4f}, at most .0095": at["excess"] <= 0.0095,
+    f"PSNR {at['psnr']:.2f} dB, at least 27.5": at["psnr"] >= 27.5,
+    f"{at['legibility']:.2%} read, within .2 points of {ceiling:.2%}": at["legibility"] >= ceiling - 0.002,
+    f"clutter_tiny, excess {scores['clutter_tiny']['excess']:.4f}, at most .018": scores["clutter_tiny"]["excess"]
+    <= 0.018,
+    f"salt_pepper_small, {scores['salt_pepper_small']['legibility']:.1%} read at .5, at least 98 %": scores[
+        "salt_pepper_small"
+    ]["legibility"]
+    >= 0.98,
+}
+Markdown("\n".join(f"- {goal}: {'met' if met else '**missed**'}" for goal, met in goals.items()))
+
+# %% [markdown]
+# Ten test pictures of each task, and the saved files:
+
+# %%
+for name, run in finals.items():
+    task = recipes.RECIPES[name].task
+    found = tests[task].test
+    rows = {"clean": found.clean[:10], "noisy": found.noisy[:10]}
+    figure = plots.show_images(
+        rows | {name: evaluation.predict(run.model, found.noisy[:10])}, found.clean[:10], tests[task].label
+    )
+    limits = f"{tests[task].label}, {recipes.RECIPES[name].draw or 'the canonical noise'}; takes images of any size, learned on 28x28."
+    about = {"task": task, "role": "capped", "scores": scores[name], "noisy_scores": noisy_scores[task]}
+    saving.save_run(run, profile.models, **about, limits=limits)
+
+# %% [markdown]
+# ## What we learned
+#
+# - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
+# - What decides is small: where the rectifier stands, how the steps begin, how large a batch is. A screening with seeds tells effects from chance.
+# - The model is finished at its last step, not before and not after. Notebook 11 puts it into the report, beside all others.
