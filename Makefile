@@ -2,7 +2,7 @@
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 RUN = .venv/bin/python
 
-.PHONY: notebooks test stress lab report clean
+.PHONY: notebooks test stress bench lab report clean
 
 notebooks: .venv/installed
 	$(RUN) notebooks/execute.py --profile $(PROFILE)
@@ -14,6 +14,9 @@ test: .venv/installed
 
 stress: .venv/installed
 	$(RUN) -m pytest -m stress
+
+bench: .venv/installed
+	$(RUN) benchmarks/speed.py
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks

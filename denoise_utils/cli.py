@@ -38,6 +38,18 @@ def _train(arguments):
     return 0
 
 
+def _reproduce(arguments):
+    path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from denoise_utils import reproduce
+
+    found = reproduce.reproduce(path, profile)
+    print(reproduce.describe(found))
+    return 0 if found["identical"] else 1
+
+
 def _positive(text):
     number = int(text)
     if number < 1:
@@ -77,6 +89,14 @@ def make_parser():
     train.add_argument("--profile", choices=["full", "quick"], help="default: DENOISE_PROFILE, else quick")
     train.add_argument("--seed", type=int, default=0, help="of the weights and the noise (default: %(default)s)")
     train.set_defaults(run=_train)
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="train a saved model again from its card and compare",
+        description="Takes as long as the card says. Exit code: 0 if the weights are identical, else 1.",
+    )
+    reproduce.add_argument("model", help="the .h5")
+    reproduce.add_argument("--profile", choices=["full", "quick"], default="full", help="whose data it was trained on")
+    reproduce.set_defaults(run=_reproduce)
     return parser
 
 

@@ -339,7 +339,7 @@ for name, run in finals.items():
 # %%
 older = ("clutter_project_c", "clutter_cap_baseline")
 for task, found in tests.items():
-    filtered = baselines.filter_all(found, profile.pick(100, 2), profile.runs / "bm3d")
+    filtered = baselines.filter_all(found, 0, profile.runs)
     table = evaluation.yardsticks(found.test, filtered, judge)
     for name in older if task == "clutter" else ():
         model = saving.load_model(profile.models / f"{name}.h5")

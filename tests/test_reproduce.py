@@ -1,0 +1,49 @@
+"""The same settings give the same bits; reproduce says so, and says what differs where they do not."""
+
+from dataclasses import replace
+
+import pytest
+
+from denoise_utils import profiles, recipes, reproduce, saving
+
+ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    """The tiny profile, with its runs in a folder of their own."""
+    return replace(profiles.load_profile("tiny"), root=tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def saved(profile):
+    """A model of two epochs, saved with its card."""
+    run = recipes.train("clutter_tiny", profile, epochs=2, seed=3)
+    saving.save_run(run, profile.root, **ABOUT)
+    return profile.root / "clutter_tiny.h5"
+
+
+def test_two_epochs_give_the_same_bits_twice(profile, saved):
+    found = reproduce.reproduce(saved, profile)
+    assert found["identical"] and found["weights"] == 0 and not found["settings"] and not found["versions"]
+    assert all(old == new for old, new in found["scores"].values())
+    assert "identical to the bit" in reproduce.describe(found)
+    assert (profile.runs.parent / "reproduced").is_dir()
+
+
+def test_another_seed_is_told_apart(profile, saved):
+    card = saving.read_card(saved)
+    card["settings"]["seed"] = 4
+    saving.write_json(saved.with_name("other.json"), card)
+    saved.with_name("other.h5").write_bytes(saved.read_bytes())
+    found = reproduce.reproduce(saved.with_name("other.h5"), profile)
+    assert not found["identical"] and found["weights"] > 0
+    assert "largest difference" in reproduce.describe(found)
+
+
+def test_model_without_a_recipe_is_refused(profile, saved):
+    card = saving.read_card(saved) | {"name": "somebody's"}
+    saving.write_json(saved.with_name("stranger.json"), card)
+    saved.with_name("stranger.h5").write_bytes(saved.read_bytes())
+    with pytest.raises(ValueError, match="can train"):
+        reproduce.reproduce(saved.with_name("stranger.h5"), profile)
