@@ -9,8 +9,8 @@ LONGEST_LIST = 16  # numbers that a list in a layer's settings may hold, such as
 
 
 def first_line(error):
-    """Return what `error` says, in one line of at most 400 characters."""
-    return str(error).strip().partition("\n")[0][:400] or type(error).__name__
+    """Return what `error` says, in one line of at most 300 characters."""
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 def count_constants(config):
@@ -90,4 +90,11 @@ def count_built(model, stored, constants, cap):
     if parameters - nested <= cap < parameters:
         flags.append(f"{nested:,} parameters stand in a model within the model: they count")
     counts = {"parameters": parameters, "trainable": trainable, "built": built, "statistics": statistics}
-    return counts | {"flags": flags, "input": str(model.input_shape), "output": str(model.output_shape)}
+    return counts | {"flags": flags, "input": _shape(model.input_shape), "output": _shape(model.output_shape)}
+
+
+def _shape(shape):
+    """Return the shape of one image as "28x28x1"; "any" stands for an open side."""
+    if not isinstance(shape, tuple):
+        return f"{len(shape)} of them"
+    return "x".join("any" if size is None else str(size) for size in shape[1:])

@@ -117,7 +117,7 @@ def grade(path, settings, pairs, note):
     try:
         model = saving.load_model(path)
     except (ValueError, OSError) as error:
-        return note(verdict="REFUSED", reason=str(error))
+        return note(verdict="REFUSED", reason=counting.first_line(error))
     try:
         counts = counting.count_built(model, stored, constants, settings["cap"])
         note(**counts)

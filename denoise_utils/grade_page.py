@@ -25,6 +25,7 @@ COLUMNS = {
 }
 MORE = ("flags", "reason", "trainable", "stored", "built", "constants", "statistics", "ssim_sd", "images")
 MORE += ("seconds", "megabytes", "task", "seed", "cap", "data")
+LONGEST_NAME = 60  # characters shown; the rest stands in the tooltip and in the CSV
 ADVICE = {
     "PASS": "Hand it in.",
     "OVER": "Take parameters out: fewer filters, smaller kernels, or one layer used twice.",
@@ -37,9 +38,10 @@ STYLE = """
 body { max-width: none; } thead th { position: sticky; top: 0; z-index: 1; } .scroll { overflow: visible; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
-td { vertical-align: top; } td.name { max-width: 16rem; white-space: normal; overflow-wrap: anywhere; }
-td.why { min-width: 14rem; max-width: 26rem; white-space: normal; overflow-wrap: anywhere; text-align: left; }
-td img { width: 22rem; display: block; } .TIMEOUT, .MEMORY, .REFUSED, .BROKEN { background: var(--bad); }
+td { vertical-align: top; } td.name { min-width: 9rem; max-width: 14rem; white-space: normal; overflow-wrap: anywhere; }
+td.why { min-width: 15rem; max-width: 24rem; white-space: normal; overflow-wrap: anywhere; }
+td.why, th.why { text-align: left; }
+td img { width: 19rem; display: block; } .TIMEOUT, .MEMORY, .REFUSED, .BROKEN { background: var(--bad); }
 .flag { color: #8a5a00; } td:nth-child(1) { text-align: right; }
 """
 SCRIPT = """
@@ -120,8 +122,12 @@ def _table_row(row, columns):
         text = "–" if value is None else escape(plain(layout.format(value)))
         if key == "verdict" and value:
             text = f'<span class="badge {escape(value)}">{text}</span>'
-        sort_by = "" if value is None else escape(plain(value))
-        cells.append(f'<td{" class=name" if key == "submission" else ""} data-value="{sort_by}">{text}</td>')
+        attributes = f'data-value="{"" if value is None else escape(plain(value))}"'
+        if key == "submission":
+            name = plain(value)
+            text = escape(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+            attributes += f' class="name" title="{escape(name)}"'
+        cells.append(f"<td {attributes}>{text}</td>")
     flags = "".join(f'<div class="flag">⚑ {escape(plain(flag))}</div>' for flag in row.get("flags", []))
     cells.append(f'<td class="why">{flags}{escape(plain(row.get("reason") or ""))}</td>')
     picture = f'<img alt="ten images" loading="lazy" src="{escape(row["sheet"])}">' if "sheet" in row else ""
@@ -142,13 +148,14 @@ def render(grades):
         "a question to the author, not a sentence. Times are of one thread. Click a heading to sort."
     )
     heads = "".join(f"<th><button>{escape(title)}</button></th>" for title, _ in COLUMNS.values())
+    heads += '<th class="why">flags and reasons</th><th class="why">images</th>'
     noisy = grades.yardstick
     first = [{"submission": "clean images", "sheet": noisy["clean_sheet"]}] if "clean_sheet" in noisy else []
     first.append(noisy | {"submission": "noisy input"})
     yardsticks = "".join(_table_row(row, COLUMNS).replace("<tr>", '<tr class="yardstick">', 1) for row in first)
     ranked = "".join(_table_row(row, COLUMNS) for row in grades.rows)
     body = (
-        f'<div class="scroll"><table><thead><tr>{heads}<th>flags and reasons</th><th>images</th></tr></thead>'
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
         f'<tbody>{yardsticks}</tbody><tbody class="ranked">{ranked}</tbody></table></div><script>{SCRIPT}</script>'
     )
     return page.document("Grades", lead, body, STYLE)

@@ -100,7 +100,7 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     yardstick = Submission(YARDSTICK, None)
     with tempfile.TemporaryDirectory(prefix="grade-") as work:
         settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge), sort_keys=True)
-        keys = {one: _key(settings, one.path) for one in (yardstick, *submissions) if one.path or one is yardstick}
+        keys = {one: _key(settings, one) for one in (yardstick, *submissions) if one.path or one is yardstick}
         first = {key: one for one, key in reversed(keys.items())}  # of those with equal files
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
@@ -116,9 +116,8 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     return grades
 
 
-def _key(settings, path):
-    content = saving.hash_file(path) if path else YARDSTICK
-    return hashlib.sha256(f"{settings}{content}".encode()).hexdigest()
+def _key(settings, submission):
+    return hashlib.sha256(f"{settings}{submission.sha256}".encode()).hexdigest()
 
 
 def _read_kept(path, limits):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from denoise_utils import saving
+
 MAX_FILE = 100_000_000  # bytes of a submission; 3,600 parameters need 15,000
 MISTAKEN = (".keras", ".hdf5", ".zip", ".pt", ".pth", ".onnx", ".tflite", ".pb", ".ipynb")
 
@@ -15,6 +17,7 @@ class Submission:
     path: Path | None
     verdict: str = ""
     reason: str = ""
+    sha256: str = ""
 
 
 def find_submissions(path):
@@ -44,11 +47,7 @@ def _find_one(entry):
             return _check_file(entry.name, inside[0])
         names = ", ".join(file.name for file in inside[:4]) or "none"
         return Submission(entry.name, None, "BROKEN", f"Expected one .h5 in the folder, found {len(inside)}: {names}.")
-    if _is_h5(entry):
-        return _check_file(entry.name, entry)
-    if entry.name.lower().endswith(MISTAKEN):
-        return Submission(entry.name, None, "BROKEN", 'Expected an .h5, got another format: model.save("NAME.h5").')
-    return None
+    return _check_file(entry.name, entry) if _is_h5(entry) or entry.suffix.lower() in MISTAKEN else None
 
 
 def _is_h5(path):
@@ -56,9 +55,18 @@ def _is_h5(path):
 
 
 def _check_file(name, path):
-    if not path.is_file():
-        return Submission(name, None, "BROKEN", "Expected a file, found none that can be opened under this name.")
-    if path.stat().st_size > MAX_FILE:
-        megabytes = path.stat().st_size / 1e6
-        return Submission(name, None, "REFUSED", f"Expected at most {MAX_FILE / 1e6:,.0f} MB, got {megabytes:,.0f} MB.")
-    return Submission(name, path)
+    """Return the Submission of the file at `path`, which must be a plain one, readable, and not huge."""
+    if path.suffix != ".h5":
+        reason = f"Expected a name that ends in .h5, got {path.suffix}: "
+        reason += "rename it." if _is_h5(path) else 'save it with model.save("NAME.h5").'
+        return Submission(name, None, "BROKEN", reason)
+    try:
+        if not path.is_file():
+            raise OSError("there is no plain file of this name")
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            reason = f"Expected at most {MAX_FILE / 1e6:,.0f} MB, got {size / 1e6:,.0f} MB: save the model alone."
+            return Submission(name, None, "REFUSED", reason)
+        return Submission(name, path, sha256=saving.hash_file(path))
+    except OSError as error:
+        return Submission(name, None, "BROKEN", f"Expected a file that can be read, got: {error}.")
