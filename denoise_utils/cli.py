@@ -103,8 +103,10 @@ def _add_grade(commands):
     grade.add_argument("--out", help="where to write (default: build/grades/)")
     grade.add_argument("--cap", type=_positive, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
     grade.add_argument("--jobs", type=_positive, default=2, help="processes side by side (default: %(default)s)")
-    grade.add_argument("--timeout", type=_positive, default=120, help="seconds a submission (default: %(default)s)")
-    grade.add_argument("--memory", type=_positive, default=3000, help="megabytes a submission (default: %(default)s)")
+    grade.add_argument(
+        "--timeout", type=_positive, default=120, help="processor seconds for each (default: %(default)s)"
+    )
+    grade.add_argument("--memory", type=_positive, default=3000, help="megabytes for each (default: %(default)s)")
     grade.add_argument("--profile", choices=["full", "quick"], default="full", help="as for report")
     grade.set_defaults(run=_grade)
 

@@ -150,7 +150,8 @@ def _read_result(path, ending, limits):
     except (OSError, ValueError):
         row = {}
     if ending.cause:
-        asked = f"{limits.seconds:g} s" if ending.cause == "TIMEOUT" else f"{limits.megabytes:,.0f} MB of memory"
+        time, memory = f"{limits.seconds:g} s of processor time", f"{limits.megabytes:,.0f} MB of memory"
+        asked = time if ending.cause == "TIMEOUT" else memory
         row |= {"verdict": ending.cause, "reason": f"Expected to be graded within {asked}, which it passed."}
     elif "verdict" not in row or ending.code:
         how = f"signal {signal.Signals(-ending.code).name}" if ending.code < 0 else f"code {ending.code}"

@@ -1,4 +1,4 @@
-"""Run many processes side by side, each with a limit of time and of resident memory; kill those that pass one."""
+"""Run processes side by side, each with a limit of processor time and of memory; kill those that pass one."""
 
 import os
 import signal
@@ -11,12 +11,16 @@ import psutil
 
 TICK = 0.05  # seconds between two looks at every process
 NEW_CHILDREN = 1  # seconds between two looks for children of a process, a look that costs milliseconds
+PATIENCE = 10  # times the limit of processor time that a process may take by the clock, sleeping or crowded out
 TAIL = 2000  # bytes kept of what a process printed
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may take: seconds of wall time, megabytes of resident memory."""
+    """What one process may take: seconds of processor time, megabytes of resident memory.
+
+    Processor time, because the clock would punish a submission for whatever else the machine does.
+    """
 
     seconds: float = 120
     megabytes: float = 3000
@@ -28,7 +32,7 @@ class Ending:
 
     cause: str
     code: int
-    seconds: float
+    seconds: float  # of processor time
     megabytes: float  # the most that was seen
     said: str  # the last line that it printed
 
@@ -37,7 +41,7 @@ class _Watched:
     """One running process, the leader of a process group of its own."""
 
     def __init__(self, command, limits, environment):
-        self.limits, self.peak, self.children, self.looked = limits, 0, [], 0.0
+        self.limits, self.megabytes, self.seconds, self.children, self.looked = limits, 0.0, 0.0, [], 0.0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process has ended)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
@@ -53,25 +57,28 @@ class _Watched:
         """Return the Ending, or None while the process runs within its limits; kill it if it does not."""
         cause, code = "", self.process.poll()
         if code is None:
-            self.peak = max(self.peak, self._resident() / 1e6)
-            if self.peak > self.limits.megabytes:
+            self._measure()
+            clock = (time.monotonic() - self.started) / PATIENCE
+            if self.megabytes > self.limits.megabytes:
                 cause = "MEMORY"
-            elif time.monotonic() - self.started > self.limits.seconds:
+            elif max(self.seconds, clock) > self.limits.seconds:
                 cause = "TIMEOUT"
             else:
                 return None
             code = self.kill()
-        return Ending(cause, code, time.monotonic() - self.started, self.peak, self._last_line())
+        return Ending(cause, code, self.seconds, self.megabytes, self._last_line())
 
-    def _resident(self):
-        """Return the bytes that the process and its children hold in memory; reserved addresses do not count."""
+    def _measure(self):
+        """Note what the process and its children took so far; addresses that are only reserved are not memory."""
         try:
             top = psutil.Process(self.process.pid)
             if time.monotonic() - self.looked > NEW_CHILDREN:
                 self.children, self.looked = top.children(recursive=True), time.monotonic()
         except psutil.Error:  # it has just ended
-            return 0
-        return sum(_resident(one) for one in [top, *self.children])
+            return
+        taken = [_taken(one) for one in [top, *self.children]]
+        self.seconds = max(self.seconds, sum(seconds for seconds, _ in taken))
+        self.megabytes = max(self.megabytes, sum(memory for _, memory in taken) / 1e6)
 
     def kill(self):
         """Kill the process and its group, and return its exit code."""
@@ -90,11 +97,12 @@ class _Watched:
         return lines[-1].strip() if lines else ""
 
 
-def _resident(process):
+def _taken(process):
+    """Return the (processor seconds, resident bytes) of one process, those of its finished children included."""
     try:
-        return process.memory_info().rss
+        return sum(process.cpu_times()[:4]), process.memory_info().rss
     except psutil.Error:
-        return 0
+        return 0, 0
 
 
 def run_all(commands, jobs, limits, environment=None):

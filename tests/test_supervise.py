@@ -35,9 +35,15 @@ def test_each_ends_as_it_should_and_none_disturbs_another():
 
 
 def test_time_is_limited_and_the_next_one_starts():
-    endings = run({"slow": "import time; time.sleep(60)", "next": "print(1)"}, jobs=1, seconds=1.5)
+    endings = run({"busy": "while True: pass", "next": "print(1)"}, jobs=1, seconds=1)
     assert [one.cause for one in endings.values()] == ["TIMEOUT", ""]
-    assert 1.5 <= endings["slow"].seconds < 10
+    assert 1 <= endings["busy"].seconds < 3
+
+
+def test_time_is_that_of_the_processor_unless_the_clock_runs_far_ahead():
+    endings = run({"sleeps": "import time; time.sleep(60)", "dozes": "import time; time.sleep(0.4)"}, seconds=0.2)
+    assert {name: one.cause for name, one in endings.items()} == {"sleeps": "TIMEOUT", "dozes": ""}
+    assert endings["sleeps"].seconds < 0.2
 
 
 def test_memory_of_children_counts_and_they_are_killed_too(tmp_path):
