@@ -50,6 +50,35 @@ def _reproduce(arguments):
     return 0 if found["identical"] else 1
 
 
+def _grade(arguments):
+    from denoise_utils import grade_page, grading, submissions, supervise
+
+    profile = profiles.load_profile(arguments.profile)
+    found = submissions.find_submissions(arguments.path)
+    out = Path(arguments.out or profile.root / "build" / "grades")
+    if out.is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
+    num_images = arguments.images or profile.num_test
+    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile.name, "pairs": arguments.pairs}
+    grades = grading.grade(
+        found,
+        grading.load_exam(arguments.task, **sizes),
+        out / "kept",
+        cap=arguments.cap,
+        judge=profile.root / "models",
+        jobs=arguments.jobs,
+        limits=supervise.Limits(arguments.timeout, arguments.memory),
+        tell=lambda name, row: print(f"{grade_page.plain(name)}: {grade_page.describe(row)}", flush=True),
+    )
+    grade_page.write(grades, out)
+    if grades.missing:
+        raise KeyboardInterrupt
+    if Path(arguments.path).is_file():
+        print(f"\n{grade_page.explain(grades)}")
+    print(f"Written to {out}: grades.csv, grades.html")
+    return grade_page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
+
+
 def _positive(text):
     number = int(text)
     if number < 1:
@@ -97,7 +126,32 @@ def make_parser():
     reproduce.add_argument("model", help="the .h5")
     reproduce.add_argument("--profile", choices=["full", "quick"], default="full", help="whose data it was trained on")
     reproduce.set_defaults(run=_reproduce)
+    _add_grade(commands)
     return parser
+
+
+def _add_grade(commands):
+    grade = commands.add_parser(
+        "grade",
+        help="check and score one .h5, or the submissions of a class",
+        description="Each submission is opened in a process of its own, with a limit of time and of memory. Writes "
+        "grades.csv and grades.html; a second run grades only what changed. Exit code: 0; for a single .h5 also 1 if "
+        "it is over the cap or flagged, 2 if it was refused, broken or stopped.",
+    )
+    grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders that hold one each")
+    grade.add_argument("--task", default="clutter", help="the task that is graded (default: %(default)s)")
+    grade.add_argument("--pairs", nargs=2, metavar=("NOISY", "CLEAN"), help="your own test images, as two pickles")
+    grade.add_argument("--seed", type=int, default=1, help="of the noise on the test images; the notebooks' is 0")
+    grade.add_argument("--images", type=_positive, help="test images (default: all of the profile's)")
+    grade.add_argument("--out", help="where to write (default: build/grades/)")
+    grade.add_argument("--cap", type=_positive, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
+    grade.add_argument("--jobs", type=_positive, default=2, help="processes side by side (default: %(default)s)")
+    grade.add_argument(
+        "--timeout", type=_positive, default=120, help="processor seconds for each (default: %(default)s)"
+    )
+    grade.add_argument("--memory", type=_positive, default=3000, help="megabytes for each (default: %(default)s)")
+    grade.add_argument("--profile", choices=["full", "quick"], default="full", help="as for report")
+    grade.set_defaults(run=_grade)
 
 
 def main(words=None):

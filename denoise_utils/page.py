@@ -35,14 +35,23 @@ tr.yardstick td { color: var(--soft); font-style: italic; }
 """
 
 
-def _png(images):
-    """Return images (N, H, W, C) side by side as a data URI."""
+def data_uri(images):
+    """Return images (N, H, W, C) in [0, 1] side by side as one PNG, as a data URI."""
     import matplotlib.pyplot as plt
 
     strip = np.concatenate(list(np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1)), axis=1)
     buffer = io.BytesIO()
     plt.imsave(buffer, np.squeeze(strip), cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def document(title, lead, body, style=""):
+    """Return a whole page: its title, a paragraph under it, then `body`; `lead` and `body` are HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{style}</style></head><body>'
+        f'<h1>{escape(title)}</h1><p class="lead">{lead}</p>{body}</body></html>\n'
+    )
 
 
 def _badge(row, say_why=True):
@@ -69,7 +78,7 @@ def _card(row, noisy, columns, sheet):
     if "reason" in row:
         lines.append(f'<p class="reason">{escape(row["reason"])}</p>')
     if sheet:
-        pictures = [f'<span>{escape(t)}</span><img alt="{escape(t)}" src="{_png(i)}">' for t, i in sheet.items()]
+        pictures = [f'<span>{escape(t)}</span><img alt="{escape(t)}" src="{data_uri(i)}">' for t, i in sheet.items()]
         lines.append(f"<figure>{''.join(pictures)}</figure>")
     return "".join(lines) + "</div>"
 
@@ -106,9 +115,5 @@ def render(report, columns):
         "that grey targets impose, in nats per pixel; ± is the standard deviation over images."
     )
     notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Parameter budget</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f'<h1>Parameter budget</h1><p class="lead">{lead}</p><div class="cards">{"".join(models)}</div>'
-        f"<h2>All figures</h2>{_table(report.rows, columns)}{notes}</body></html>\n"
-    )
+    body = f'<div class="cards">{"".join(models)}</div><h2>All figures</h2>{_table(report.rows, columns)}{notes}'
+    return document("Parameter budget", lead, body)

@@ -47,7 +47,7 @@ RECIPES = {
     "watermark_small": Recipe("watermark", {"filters": 16, "steps": 12}, draw="0 to 30 marks"),
     "occlusion_small": Recipe("occlusion", {"filters": 16, "steps": 12}),
     "gaussian_small": Recipe("gaussian", {"filters": 16, "steps": 12}, draw="sigma 0 to .8"),
-    "salt_pepper_small": Recipe("salt_pepper", {"filters": 16, "steps": 12}, draw="amount 0 to .9"),
+    "salt_pepper_small": Recipe("salt_pepper", {"filters": 16, "steps": 12}, draw="amount 0 to .9", epochs=6),
     "colour_small": Recipe(
         "colour", {"filters": 16, "steps": 12, "channels": 3, "residual": True}, loss="mean_squared_error"
     ),

@@ -1,0 +1,100 @@
+"""Count the parameters of a stranger's .h5: those stored, those of the built model, those by another name."""
+
+import json
+import math
+
+import h5py
+
+LONGEST_LIST = 16  # numbers that a list in a layer's settings may hold, such as a padding; more are parameters
+
+
+def first_line(error):
+    """Return what `error` says, in one line of at most 300 characters."""
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+
+
+def count_constants(config):
+    """Return how many numbers stand in long lists of `config` (parsed JSON): parameters by another name."""
+    found, todo = 0, [config]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            todo += part.values()
+        elif isinstance(part, list):
+            numbers = _count_numbers(part)
+            if numbers is None:  # other things than numbers are in it, which may hold lists of their own
+                todo += part
+            elif numbers > LONGEST_LIST:
+                found += numbers
+    return found
+
+
+def _count_numbers(part):
+    """Return how many numbers the nested lists hold, or None if they hold anything else."""
+    found, todo = 0, [part]
+    while todo:
+        for item in todo.pop():
+            if isinstance(item, list):
+                todo.append(item)
+            elif isinstance(item, int | float) or item is None:
+                found += 1
+            else:
+                return None
+    return found
+
+
+def count_stored(path):
+    """Return (weights stored in the .h5 at `path`, constants in its configuration) without loading anything.
+
+    Raises ValueError for a file that is no saved Keras model.
+    """
+    sizes = []
+
+    def collect(_, item):
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.size or 0)
+
+    try:
+        with h5py.File(path) as file:
+            if "model_config" not in file.attrs:
+                raise ValueError("it holds no model; save the whole one with model.save, not its weights alone")
+            config = json.loads(file.attrs["model_config"])
+            if "model_weights" in file:
+                file["model_weights"].visititems(collect)
+        return sum(sizes), count_constants(config)
+    except Exception as error:  # a broken file may raise nearly anything
+        raise ValueError(
+            f"Expected a saved Keras model in {path.name}, which cannot be read: {first_line(error)}"
+        ) from None
+
+
+def count_built(model, stored, constants, cap):
+    """Return what the built model holds, all of it counted, with a flag for whatever hides a part of it."""
+    import keras
+
+    from denoise_utils import models
+
+    built, trainable = models.count_parameters(model)
+    statistics = sum(math.prod(w.shape) for w in model.weights if w.path.rpartition("/")[2].startswith("moving_"))
+    nested = sum(layer.count_params() for layer in model.layers if isinstance(layer, keras.Model))
+    parameters = max(stored, built) + constants
+    flags = []
+    if stored != built:
+        flags.append(f"the file stores {stored:,} parameters and the model has {built:,}: the larger number counts")
+    if constants:
+        flags.append(f"{constants:,} numbers stand as constants in the model's configuration: they count")
+    if trainable <= cap < parameters and built > trainable:
+        flags.append(f"{built - trainable:,} parameters are not trainable: they count")
+    if parameters - statistics <= cap < parameters:
+        flags.append(f"{statistics:,} parameters are statistics of batch normalisation: they count")
+    if parameters - nested <= cap < parameters:
+        flags.append(f"{nested:,} parameters stand in a model within the model: they count")
+    counts = {"parameters": parameters, "trainable": trainable, "built": built, "statistics": statistics}
+    return counts | {"flags": flags, "input": _shape(model.input_shape), "output": _shape(model.output_shape)}
+
+
+def _shape(shape):
+    """Return the shape of one image as "28x28x1"; "any" stands for an open side."""
+    if not isinstance(shape, tuple):
+        return f"{len(shape)} of them"
+    return "x".join("any" if size is None else str(size) for size in shape[1:])

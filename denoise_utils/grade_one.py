@@ -1,0 +1,151 @@
+"""Grade one submission, in a process of its own that grading.py starts and watches.
+
+python -m denoise_utils.grade_one EXAM RESULT [SUBMISSION] reads the noisy and clean images of the folder EXAM
+and writes RESULT (JSON), anew at every finding, so that a process that is killed leaves what it had found.
+Without a SUBMISSION the noisy images themselves are scored: the line that everybody must beat.
+"""
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from denoise_utils import counting, evaluation, noise, page, saving
+
+NUM_SHOWN = 10  # images on the sheet
+LARGEST_SHOWN = 64  # pixels a side: more is cut off
+TOLERANCE = 1e-3  # how far an output may leave [0, 1], or differ from call to call
+VISIBLE = 1 / 255  # outputs that differ less than one grey level are the same picture
+MOST_WRITTEN = 50_000_000  # bytes that this process may write into one file
+
+
+def _guard(parent):
+    """End with the parent, and bound what is written: nobody else would do it if the parent were killed."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if os.name == "posix":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_WRITTEN, MOST_WRITTEN))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def check_shapes(model, shape):
+    """Raise ValueError unless the model takes images of `shape` (H, W, C) and gives such images back."""
+    expected = f"Expected a model of images {shape}, float32 in [0, 1]"
+    for side, found in (("input", model.input_shape), ("output", model.output_shape)):
+        if not isinstance(found, tuple):
+            raise ValueError(f"{expected}, got {len(found)} {side}s: build it with one.")
+        batch, *rest = found
+        if len(rest) == 3 and all(size in (None, wanted) for size, wanted in zip(rest, shape, strict=True)):
+            if batch is not None:
+                raise ValueError(f"{expected}, got batches of {batch} only: leave the batch size out of Input.")
+            continue
+        if tuple(rest) == (shape[2], *shape[:2]):
+            hint = "put the channels last"
+        elif None not in rest and math.prod(rest) == math.prod(shape):
+            hint = "flatten and reshape inside the model"
+        else:
+            hint = f"begin with Input({shape}) and end with {shape[2]} channel{'s' * (shape[2] > 1)} of the same size"
+        raise ValueError(f"{expected}, got the {side} {found}: {hint}.")
+
+
+def denoise(model, noisy):
+    """Return (the model's output for `noisy`, milliseconds per image); raise ValueError if there is none."""
+    try:
+        evaluation.predict(model, noisy[:256])  # builds the graph, once
+        start = time.perf_counter()
+        output = evaluation.predict(model, noisy)
+        seconds = time.perf_counter() - start
+    except Exception as error:  # a stranger's model may fail in any way
+        raise ValueError(f"Expected images from the model, got an error: {counting.first_line(error)}") from None
+    if output.shape != noisy.shape:
+        raise ValueError(f"Expected an output of the input's shape {noisy.shape[1:]}, got {output.shape[1:]}.")
+    broken = int(np.sum(~np.isfinite(output).reshape(len(output), -1).all(axis=1)))
+    if broken:
+        raise ValueError(f"Expected finite images, got NaN or infinity in {broken:,} of {len(output):,}.")
+    return np.asarray(output, dtype=np.float32), 1000 * seconds / len(noisy)
+
+
+def find_cheats(model, noisy, output):
+    """Return a flag for each way in which the output is not that of a denoiser."""
+    flags = []
+    low, high = float(output.min()), float(output.max())
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        flags.append(f"output outside [0, 1]: {low:.3g} to {high:.3g}, scored as clipped")
+    if len(output) > 1 and np.ptp(evaluation.clip(output), axis=0).max() < VISIBLE:
+        flags.append("ignores its input: the output is the same for every image")
+    again = evaluation.predict(model, noisy[:32][::-1])[::-1]
+    if np.abs(again - output[:32]).max() > TOLERANCE:
+        flags.append("the output for an image changes with the images beside it, or from call to call")
+    return flags
+
+
+def load_exam(folder):
+    """Return (settings, pairs) that grading.write_exam left in `folder`; the images stay on disk."""
+    settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+    return settings, noise.Pairs(arrays["noisy"], arrays["clean"], arrays.get("labels"))
+
+
+def _score(images, settings, pairs):
+    judge = evaluation.load_judge(settings["judge"]) if settings["judge"] and pairs.labels is not None else None
+    return evaluation.score(images, pairs, judge) | {"sheet": _sheet(images)}
+
+
+def _sheet(images):
+    return page.data_uri(evaluation.clip(images[:NUM_SHOWN, :LARGEST_SHOWN, :LARGEST_SHOWN]))
+
+
+def grade(path, settings, pairs, note):
+    """Grade the .h5 at `path`; `note` takes every finding as keywords, the verdict last."""
+    try:
+        stored, constants = counting.count_stored(path)
+        note(stored=stored, constants=constants, parameters=stored + constants)
+    except ValueError as error:
+        return note(verdict="BROKEN", reason=str(error))
+    try:
+        model = saving.load_model(path)
+    except (ValueError, OSError) as error:
+        return note(verdict="REFUSED", reason=counting.first_line(error))
+    try:
+        counts = counting.count_built(model, stored, constants, settings["cap"])
+        note(**counts)
+        check_shapes(model, pairs.noisy.shape[1:])
+        output, milliseconds = denoise(model, pairs.noisy)
+        note(flags=counts["flags"] + find_cheats(model, pairs.noisy, output), milliseconds=milliseconds)
+        note(**_score(output, settings, pairs))
+    except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
+        return note(verdict="BROKEN", reason=counting.first_line(error))
+    return note(verdict="PASS" if counts["parameters"] <= settings["cap"] else "OVER")
+
+
+def main(words):
+    """Grade what the words name; see the module's docstring."""
+    _guard(os.getppid())
+    exam, result, *submission = map(Path, words)
+    settings, pairs = load_exam(exam)
+    row = {}
+
+    def note(**found):
+        row.update(found)
+        saving.write_json(result, row)
+
+    if submission:
+        grade(submission[0], settings, pairs, note)
+    else:
+        note(**_score(pairs.noisy, settings, pairs), clean_sheet=_sheet(pairs.clean), verdict=None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

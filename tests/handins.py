@@ -1,0 +1,292 @@
+"""What a class hands in: good models, mistakes and cheats, each with the verdict that it must get."""
+
+import os
+from dataclasses import dataclass
+
+import h5py
+import keras
+import numpy as np
+from keras import layers
+
+from denoise_utils import models
+from tests.conftest import ROOT
+
+IMAGE = (28, 28, 1)
+
+
+@dataclass(frozen=True)
+class Handin:
+    """One hand-in: how it is made, its verdict ("OVER|REFUSED" admits both), words of its flags or reason."""
+
+    make: callable
+    verdict: str
+    says: str = ""
+
+
+def save(model, path, **options):
+    """Save as a student does: with plain Keras, the optimizer in it if there is one."""
+    temporary = path.parent / "in progress.h5"  # Keras goes by the ending, and some names here have another
+    model.save(temporary, **options)
+    temporary.rename(path)
+
+
+def saved(build):
+    return lambda path: save(build(), path)
+
+
+def functional(*steps, inputs=None):
+    """Chain layers, or functions of a tensor, to a model."""
+    inputs = x = layers.Input(IMAGE) if inputs is None else inputs
+    for step in steps:
+        x = step(x)
+    return keras.Model(inputs, x)
+
+
+def to_image(activation="sigmoid", **options):
+    return layers.Conv2D(1, 3, padding="same", activation=activation, **options)
+
+
+def good():
+    keras.utils.set_random_seed(0)
+    return models.capped_autoencoder(8, 1)
+
+
+def sequential():
+    return keras.Sequential([layers.Input(IMAGE), layers.Conv2D(8, 3, padding="same"), to_image()])
+
+
+def any_size():
+    return functional(layers.Conv2D(8, 3, padding="same"), to_image(), inputs=layers.Input((None, None, 1)))
+
+
+def tied():
+    again = layers.Conv2D(12, 3, padding="same", activation="relu")
+    return functional(layers.Conv2D(12, 3, padding="same"), *[again] * 6, to_image())
+
+
+def dense():
+    return functional(layers.Flatten(), layers.Dense(1), layers.Dense(784, "sigmoid"), layers.Reshape(IMAGE))
+
+
+def compiled():
+    model = good()
+    model.compile("adam", "mse")
+    model.fit(np.zeros((4, *IMAGE)), np.zeros((4, *IMAGE)), verbose=0)
+    return model
+
+
+def frozen(filters):
+    model = models.capped_autoencoder(filters, 1)
+    model.trainable = False
+    return model
+
+
+def near_the_cap(num_norms):
+    """3,592 parameters, and four for each batch normalisation."""
+    norms = [layers.BatchNormalization() for _ in range(num_norms)]
+    return functional(*norms, layers.Conv2D(189, 3, padding="same"), to_image())
+
+
+def statistics():
+    return functional(layers.Conv2D(600, 1), layers.BatchNormalization(), layers.Conv2D(1, 1, activation="sigmoid"))
+
+
+def nested():
+    inner = functional(layers.Conv2D(60, 3, padding="same"), layers.Conv2D(8, 3, padding="same"))
+    return functional(inner, to_image())
+
+
+def constant_scale():
+    rng = np.random.default_rng(0)
+    scale, offset = (rng.random((3, *IMAGE), dtype=np.float32) for _ in range(2))
+    return functional(*[layers.Rescaling(a, b) for a, b in zip(scale, offset, strict=True)], to_image())
+
+
+def constant_added():
+    big = np.random.default_rng(0).random((28, 28, 8), dtype=np.float32)
+    return functional(layers.Conv2D(8, 3, padding="same"), lambda x: layers.Add()([x, big]), to_image())
+
+
+def constant_of_lambda():
+    big = np.ones((1, 28, 28, 8), dtype=np.float32)
+    return functional(layers.Lambda(lambda x: x + big), to_image())
+
+
+def ignores():
+    return functional(to_image(kernel_initializer="zeros"))
+
+
+def infinite():
+    wild = keras.initializers.Constant(1e5)
+    return functional(layers.Conv2D(1, 1, kernel_initializer=wild, bias_initializer=wild, activation="exponential"))
+
+
+def out_of_range():
+    return functional(to_image("linear", kernel_initializer="ones"))
+
+
+def beside():
+    return functional(layers.UnitNormalization(axis=0), layers.ReLU(max_value=1))
+
+
+def slow():
+    again = layers.Conv2D(1, 31, padding="same", activation="sigmoid")
+    return functional(layers.UpSampling2D(16), *[again] * 60, layers.AveragePooling2D(16))
+
+
+def hungry():
+    wide, back = layers.Conv2D(8, 1), layers.Conv2D(1, 1, activation="sigmoid")
+    return functional(layers.UpSampling2D(64), wide, back, layers.AveragePooling2D(64))
+
+
+def many_layers():
+    return functional(*[layers.Conv2D(1, 1, kernel_initializer="ones") for _ in range(300)], to_image())
+
+
+def two_inputs():
+    a, b = layers.Input(IMAGE), layers.Input(IMAGE)
+    return keras.Model([a, b], to_image()(layers.Add()([a, b])))
+
+
+def two_outputs():
+    x = layers.Input(IMAGE)
+    return keras.Model(x, [to_image()(x), to_image()(x)])
+
+
+def shape(*sizes, batch=None):
+    return lambda: functional(layers.ReLU(max_value=1), inputs=layers.Input(sizes, batch_size=batch))
+
+
+def write(content):
+    return lambda path: path.write_bytes(content)
+
+
+def truncated(path):
+    save(good(), path)
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def edited(build, edit):
+    """Save a model, then change its file."""
+
+    def make(path):
+        save(build(), path)
+        with h5py.File(path, "r+") as file:
+            edit(file)
+
+    return make
+
+
+def twice():
+    return functional(
+        *[layers.Conv2D(16, 3, padding="same", name=name) for name in ("one", "two", "three")], to_image()
+    )
+
+
+def link_weights(file):
+    """Let two layers share one stored kernel: half of the parameters vanish from the file."""
+    weights = file["model_weights"]
+    for name in ("kernel", "bias"):
+        del weights[f"three/three/{name}"]
+        weights[f"three/three/{name}"] = weights[f"two/two/{name}"]
+
+
+def hide_more(file):
+    file["model_weights"]["more"] = np.ones(5000, dtype=np.float32)
+
+
+def break_config(file):
+    file.attrs["model_config"] = "{" * 10
+
+
+def inside(*handins):
+    """Make a folder that holds the hand-ins, as `number`.h5."""
+
+    def make(path):
+        path.mkdir()
+        for number, one in enumerate(handins):
+            one(path / f"{number}.h5")
+
+    return make
+
+
+def weights_only(path):
+    good().save_weights(path.with_name("x.weights.h5"))
+    path.with_name("x.weights.h5").rename(path)
+
+
+def keras_format(path):
+    good().save(path.with_name("in progress.keras"))
+    path.with_name("in progress.keras").rename(path)
+
+
+def huge(path):
+    with open(path, "wb") as file:
+        file.truncate(10**11)  # sparse: it takes no room
+
+
+GOOD = saved(good)
+FEW = {
+    "a slow one.h5": Handin(saved(slow), "TIMEOUT", "within 25 s of processor time"),
+    "good.h5": Handin(GOOD, "PASS"),
+    "ignores.h5": Handin(saved(ignores), "PASS", "ignores its input"),
+    "infinite.h5": Handin(saved(infinite), "BROKEN", "NaN or infinity in 60 of 60"),
+    "lambda.h5": Handin(saved(constant_of_lambda), "REFUSED", "Lambda"),
+    "over.h5": Handin(saved(lambda: models.capped_autoencoder(40, 2)), "OVER"),
+    "statistics.h5": Handin(saved(statistics), "OVER", "1,200 parameters are statistics"),
+    "truncated.h5": Handin(truncated, "BROKEN", "cannot be read"),
+}
+OF_THE_PROJECT = (ROOT / "models" / "clutter_cap_baseline.h5").read_bytes()
+MANY = FEW | {
+    "any size.h5": Handin(saved(any_size), "PASS"),
+    "at the cap.h5": Handin(saved(lambda: near_the_cap(2)), "PASS"),
+    "beside.h5": Handin(saved(beside), "PASS", "changes with the images beside it"),
+    "best.h5": Handin(write(OF_THE_PROJECT), "PASS"),
+    "best again.h5": Handin(write(OF_THE_PROJECT), "PASS", "the same file as best"),
+    "channels first.h5": Handin(saved(shape(1, 28, 28)), "BROKEN", "channels last"),
+    "compiled.h5": Handin(saved(compiled), "PASS"),
+    "config.h5": Handin(edited(good, break_config), "BROKEN", "cannot be read"),
+    "constant added.h5": Handin(saved(constant_added), "OVER|REFUSED", "6,272 numbers stand as constants"),
+    "constant scale.h5": Handin(saved(constant_scale), "OVER|REFUSED", "4,704 numbers stand as constants"),
+    "dense.h5": Handin(saved(dense), "PASS"),
+    "digits.h5": Handin(saved(models.digit_judge), "BROKEN", "the output (None, 10)"),
+    "empty.h5": Handin(write(b""), "BROKEN", "cannot be read"),
+    "empty folder": Handin(inside(), "BROKEN", "found 0"),
+    "fixed batch.h5": Handin(saved(shape(*IMAGE, batch=32)), "BROKEN", "batches of 32 only"),
+    "flat.h5": Handin(saved(shape(784)), "BROKEN", "flatten and reshape inside"),
+    "folder": Handin(inside(GOOD), "PASS"),
+    "folder of two": Handin(inside(GOOD, GOOD), "BROKEN", "found 2: 0.h5, 1.h5"),
+    "frozen small.h5": Handin(saved(lambda: frozen(8)), "PASS"),
+    "frozen.h5": Handin(saved(lambda: frozen(30)), "OVER", "are not trainable"),
+    "hides more.h5": Handin(edited(good, hide_more), "OVER", "the file stores"),
+    "huge.h5": Handin(huge, "REFUSED", "100,000 MB"),
+    "hungry.h5": Handin(saved(hungry), "MEMORY", "of memory"),
+    "just over.h5": Handin(saved(lambda: near_the_cap(3)), "OVER"),
+    "links.h5": Handin(edited(twice, link_weights), "OVER", "the file stores"),
+    "many layers.h5": Handin(saved(many_layers), "PASS|REFUSED"),
+    "nested.h5": Handin(saved(nested), "OVER", "model within the model"),
+    "other.keras": Handin(keras_format, "BROKEN", "got .keras"),
+    "out of range.h5": Handin(saved(out_of_range), "PASS", "outside [0, 1]"),
+    "picture.h5": Handin(write(b"\x89PNG\r\n\x1a\n" + b"\0" * 500), "BROKEN", "cannot be read"),
+    "pipe.h5": Handin(os.mkfifo, "BROKEN", "no plain file"),
+    "renamed.h5": Handin(keras_format, "BROKEN", "cannot be read"),
+    "sequential.h5": Handin(saved(sequential), "PASS"),
+    "small side.h5": Handin(saved(shape(14, 14, 1)), "BROKEN", "begin with Input((28, 28, 1))"),
+    "tied.h5": Handin(saved(tied), "PASS"),
+    "two inputs.h5": Handin(saved(two_inputs), "BROKEN", "got 2 inputs"),
+    "two outputs.h5": Handin(saved(two_outputs), "BROKEN", "got 2 outputs"),
+    "upper case.H5": Handin(GOOD, "BROKEN", "rename it"),
+    "weights only.h5": Handin(weights_only, "BROKEN", "it holds no model"),
+    "<script>alert(1)<\u2215script>.h5": Handin(GOOD, "PASS"),
+    "=HYPERLINK(1).h5": Handin(GOOD, "PASS"),
+    "@sum" + "m" * 240 + ".h5": Handin(GOOD, "PASS"),
+    "line\nfeed and \u202e back.h5": Handin(GOOD, "PASS"),
+    os.fsdecode(b"undecodable \xff\xfe.h5"): Handin(GOOD, "PASS"),
+}
+
+
+def make_all(folder, handins):
+    """Make every hand-in in `folder`."""
+    folder.mkdir()
+    for name, one in handins.items():
+        one.make(folder / name)
