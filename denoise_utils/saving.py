@@ -26,14 +26,15 @@ def replace(temporary, path):
 
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path, clear=True):
     """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`.
 
-    A crash leaves the old file or the new one, never half of one.
+    A crash leaves the old file or the new one, never half of one. `clear` removes what earlier
+    crashes left: not in a stranger's folder, whose hidden files may have such names.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.stem}-*"):  # what a kill in the middle of a write left
+    for stale in path.parent.glob(f".{path.stem}-*") if clear else ():  # what a kill in the middle of a write left
         if time.time() - stale.stat().st_mtime > STALE:
             stale.unlink(missing_ok=True)
     suffix = "".join(path.suffixes)  # Keras goes by it
@@ -45,6 +46,16 @@ def atomic_path(path):
         replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def check_folder(path):
+    """Make the folder `path` and check that files can be written there; raise OSError before the work, not after."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise OSError(f"Expected a folder to write to at {path}, got: {error.strerror}. Name another.") from None
 
 
 def write_text(path, text):
