@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from denoise_utils import evaluation, noise, saving
+from denoise_utils import evaluation, noise, reuse, saving
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 MAX_PIXELS = 50_000_000  # of one picture; a small file can promise billions
@@ -151,23 +151,19 @@ def _plan_folder(source, target):
 
 
 def denoise_files(model, job, *, per_channel=False, damage=None):
-    """Denoise all pictures of `job` with `model` and return (number written, (name, reason) of all others).
+    """Denoise the pictures of `job` with `model` and return (number written, (name, reason) of the others).
 
     `damage` (an image (1, H, W, C), its number) -> noisy adds noise first; then a line per picture says
     what became of it. A gray picture is given to a colour model as one of three equal channels.
     """
-    from denoise_utils import reuse
-
+    reuse.survey(model)  # refuses a model that is no denoiser, once
     refused = list(job.refused)
     for number, (source, target) in enumerate(job.pairs):
         _show_progress(number, len(job.pairs), source.name)
         try:
-            image = read_image(source)
-            if image.ndim == 2 and model.input_shape[-1] == 3:
-                image = np.repeat(image[..., None], 3, axis=-1)
+            image = _suit(read_image(source), model.input_shape[-1], per_channel)
             if damage:
-                clean = np.float32(image / 255 if image.dtype == np.uint8 else image)
-                clean = clean.reshape(1, *image.shape[:2], -1)
+                clean = np.float32(image / 255 if image.dtype == np.uint8 else image)[None]
                 image = damage(clean, number)[0]
             denoised = reuse.denoise(model, image, per_channel=per_channel)
         except ValueError as error:
@@ -179,6 +175,14 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
             print(f"{source.name}: PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
     _show_progress(len(job.pairs), len(job.pairs), "")
     return len(job.pairs) + len(job.refused) - len(refused), refused
+
+
+def _suit(image, channels, per_channel):
+    """Return `image` as (H, W, C) for a model of `channels`: gray is repeated, colour is refused unless it is split."""
+    image = image[..., None] if image.ndim == 2 else image
+    if image.shape[-1] == 3 and channels == 1 and not per_channel:
+        raise ValueError("Expected a gray picture, as this model takes, got colour: add --per-channel.")
+    return np.repeat(image, 3, axis=-1) if image.shape[-1] < channels else image
 
 
 def _show_progress(done, total, name):

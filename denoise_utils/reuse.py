@@ -51,6 +51,8 @@ def denoise(model, images, *, per_channel=False):
         hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
         raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
     down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach) for i in (1, 2))
+    if model.input_shape[1:3] != (down.window, across.window):
+        model.make_predict_function(force=True)  # traced for another size, some layers fail (bilinear upsampling)
     output = np.empty(stack.shape, np.uint8 if stack.dtype == np.uint8 else np.float32)
     num_together = max(1, TILE**2 // (down.length * across.length))  # images held as floats
     parts = [slice(c, c + 1) for c in range(channels)] if split else [slice(None)]
