@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import images, profiles, saving
+from denoise_utils import images, profiles, saving, stopping
 
 
 def _report(arguments):
@@ -113,7 +113,8 @@ def main(words=None):
     """Run one command and return its exit code; expected errors are one line on stderr."""
     arguments = make_parser().parse_args(words)
     try:
-        return arguments.run(arguments)
+        with stopping.noticed():
+            return arguments.run(arguments)
     except (ValueError, TypeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

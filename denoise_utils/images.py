@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from denoise_utils import evaluation, noise, reuse, saving
+from denoise_utils import evaluation, noise, reuse, saving, stopping
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 MAX_PIXELS = 50_000_000  # of one picture; a small file can promise billions
@@ -159,6 +159,7 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
     reuse.survey(model)  # refuses a model that is no denoiser, once
     refused = list(job.refused)
     for number, (source, target) in enumerate(job.pairs):
+        stopping.check()
         _show_progress(number, len(job.pairs), source.name)
         try:
             image = _suit(read_image(source), model.input_shape[-1], per_channel)

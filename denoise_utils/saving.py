@@ -48,14 +48,21 @@ def atomic_path(path, clear=True):
         Path(temporary).unlink(missing_ok=True)
 
 
-def check_folder(path):
-    """Make the folder `path` and check that files can be written there; raise OSError before the work, not after."""
+def check_folder(path, room=1):
+    """Make the folder `path` and check that a file of `room` bytes can be written there; else raise OSError.
+
+    Before the work, not after it; and before HDF5 writes, which crashes the whole process on a full disk.
+    """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
-            file.write(b"x")
+            file.write(bytes(room))
+            file.flush()
     except OSError as error:
-        raise OSError(f"Expected a folder to write to at {path}, got: {error.strerror}. Name another.") from None
+        raise OSError(
+            f"Expected a folder with room for {room:,} bytes at {path}, got: {error.strerror}. "
+            "Make room, or name another; what was finished is kept."
+        ) from None
 
 
 def write_text(path, text):
@@ -97,6 +104,11 @@ def without_legacy_warning():
         logging.set_verbosity(level)
 
 
+def model_room(model, copies=1):
+    """Return how many bytes the .h5 of `model` takes at most, or one with `copies` of its weights."""
+    return 1_000_000 + 4 * copies * model.count_params()
+
+
 def save_model(model, path, card):
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
@@ -105,6 +117,7 @@ def save_model(model, path, card):
     path = Path(path)
     if path.suffix != ".h5":
         raise ValueError(f"Expected a path that ends in .h5, got {path}: Keras takes the format from it.")
+    check_folder(path.parent, model_room(model))
     with atomic_path(path) as temporary, without_legacy_warning():
         model.save(temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:

@@ -161,6 +161,12 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except OSError as error:
+        print(
+            f"\nExpected to write under {ROOT / 'build'}, got: {error}. Make room, or make it writable.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept: the same command goes on from there.", file=sys.stderr)
         sys.exit(130)
