@@ -21,6 +21,9 @@ def noticed():
     try:
         yield
         check()
+    except Exception:  # a library may have made something else of it
+        check()
+        raise
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)

@@ -213,9 +213,7 @@ def test_hostile_npz_is_refused_by_name(folder, fault):
 def test_data_folder_that_is_none_is_named(folder, monkeypatch, named):
     (folder / "a file").write_text("x")
     monkeypatch.setenv("DENOISE_DATA_DIR", str(folder / named))
-    with pytest.raises(
-        ValueError, match=f"Expected DENOISE_DATA_DIR to name a folder, got .*{named}: correct or unset"
-    ):
+    with pytest.raises(ValueError, match=f"DENOISE_DATA_DIR to name a folder, got .*{named}: correct or unset"):
         data.load_splits("mnist", profile="quick")
 
 
