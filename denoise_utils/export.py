@@ -38,6 +38,7 @@ def export_model(model, path):
     lacking = missing(path.suffix)
     if lacking:
         raise ModuleNotFoundError(f'Expected {", ".join(lacking)} for {path.suffix}: pip install -e ".[export]"')
+    model(np.zeros([1, *(side or 32 for side in model.input_shape[1:])], np.float32))  # Keras exports what was called
     with saving.atomic_path(path) as temporary, _quiet():
         model.export(temporary, format="onnx" if path.suffix == ".onnx" else "litert", verbose=False)
 

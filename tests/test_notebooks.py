@@ -140,7 +140,7 @@ def test_readme_shows_the_committed_report():
 
 
 def test_readmes_reuse_section_runs_as_written(tmp_path):
-    """In a folder of its own that has the models and the data, so that it writes nowhere else."""
+    """In a folder with links to what it reads, so that it writes nowhere else."""
     section = (ROOT / "README.md").read_text().split("\n## Reuse a model\n")[1].split("\n## ")[0]
     code = section.split("```python\n")[1].split("```")[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 6
