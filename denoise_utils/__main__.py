@@ -2,6 +2,10 @@
 
 import sys
 
-from denoise_utils.cli import main
+try:
+    from denoise_utils.cli import main
 
-sys.exit(main())
+    sys.exit(main())
+except KeyboardInterrupt:  # while the imports ran
+    print("stopped: nothing was begun", file=sys.stderr)
+    sys.exit(130)

@@ -67,6 +67,7 @@ class SaveEpoch(keras.callbacks.Callback):
         self.name, self.epochs, self.keep = settings["name"], settings["epochs"], settings.get("keep", ())
 
     def on_epoch_begin(self, epoch, logs=None):
+        saving.check_folder(self.folder, saving.model_room(self.model, copies=4))  # the model, its state
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):

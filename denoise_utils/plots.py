@@ -33,7 +33,7 @@ def show_images(rows, clean=None, label="", titles=None):
     num_columns = max(len(images) for images in rows.values())
     size = (1.05 * num_columns + 0.9, 1.22 * len(rows) + 0.1)
     figure, axes = plt.subplots(len(rows), num_columns, figsize=size, squeeze=False)
-    for line, (name, images) in zip(axes, rows.items(), strict=True):
+    for number, (line, (name, images)) in enumerate(zip(axes, rows.items(), strict=True)):
         scores = None if clean is None else evaluation.psnr(images, clean)
         for column, axis in enumerate(line):
             axis.set_axis_off()
@@ -42,7 +42,7 @@ def show_images(rows, clean=None, label="", titles=None):
             axis.imshow(np.squeeze(evaluation.clip(images[column])), cmap="gray", vmin=0, vmax=1, interpolation="none")
             if scores is not None and scores[column] < evaluation.HIGHEST_PSNR:
                 axis.set_title(f"{scores[column]:.1f} dB", fontsize=8, pad=2)
-            elif titles is not None and line is axes[0]:
+            elif titles is not None and number == 0:
                 axis.set_title(titles[column], fontsize=8, pad=2)
         line[0].text(-0.12, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
     figure.tight_layout(pad=0.3)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import baselines, evaluation, models, noise, page, saving
+from denoise_utils import baselines, evaluation, models, noise, page, saving, stopping
 
 NUM_SHOWN = 10  # test images on a model's sheet
 ASSIGNMENT = "clutter"  # the task of a model whose card names none
@@ -137,6 +137,7 @@ def _add_task(report, task, entries, judge, profile):
     if task != "digits":
         report.rows += _yardsticks(task, pairs, judge)
     for row, model in entries:
+        stopping.check()
         try:
             output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
             if task == "digits":

@@ -26,14 +26,15 @@ def replace(temporary, path):
 
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path, clear=True):
     """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`.
 
-    A crash leaves the old file or the new one, never half of one.
+    A crash leaves the old file or the new one, never half of one. `clear` removes what earlier
+    crashes left: not in a stranger's folder, whose hidden files may have such names.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.stem}-*"):  # what a kill in the middle of a write left
+    for stale in path.parent.glob(f".{path.stem}-*") if clear else ():  # what a kill in the middle of a write left
         if time.time() - stale.stat().st_mtime > STALE:
             stale.unlink(missing_ok=True)
     suffix = "".join(path.suffixes)  # Keras goes by it
@@ -45,6 +46,23 @@ def atomic_path(path):
         replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def check_folder(path, room=1):
+    """Make the folder `path` and check that a file of `room` bytes can be written there; else raise OSError.
+
+    Before the work, not after it; and before HDF5 writes, which crashes the whole process on a full disk.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(bytes(room))
+            file.flush()
+    except OSError as error:
+        raise OSError(
+            f"Expected a folder with room for {room:,} bytes at {path}, got: {error.strerror}. "
+            "Make room, or name another; what was finished is kept."
+        ) from None
 
 
 def write_text(path, text):
@@ -86,6 +104,11 @@ def without_legacy_warning():
         logging.set_verbosity(level)
 
 
+def model_room(model, copies=1):
+    """Return how many bytes the .h5 of `model` takes at most, or one with `copies` of its weights."""
+    return 1_000_000 + 4 * copies * model.count_params()
+
+
 def save_model(model, path, card):
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
@@ -94,6 +117,7 @@ def save_model(model, path, card):
     path = Path(path)
     if path.suffix != ".h5":
         raise ValueError(f"Expected a path that ends in .h5, got {path}: Keras takes the format from it.")
+    check_folder(path.parent, model_room(model))
     with atomic_path(path) as temporary, without_legacy_warning():
         model.save(temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:

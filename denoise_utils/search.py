@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from denoise_utils import models, saving, training
+from denoise_utils import models, saving, stopping, training
 
 MODEL_AXES = ("filters", "depth")
 
@@ -99,6 +99,7 @@ class LedgerGridSearch(keras_tuner.GridSearch):
             saving.write_json(path, row)
             self.rows.append(row)
             self._show_progress()
+        stopping.check()
         return {"val_loss": row["val_bce"]}
 
     def _train(self, hp, *args, **kwargs):
@@ -149,7 +150,8 @@ def search(grid, cap, pairs, *, runs, seed=0):
         overwrite=True,  # the ledger remembers, not the tuner
     )
     val_data = pairs.val.noisy, pairs.val.clean
-    tuner.search(pairs.train.noisy, pairs.train.clean, validation_data=val_data, verbose=0)
+    with stopping.noticed():
+        tuner.search(pairs.train.noisy, pairs.train.clean, validation_data=val_data, verbose=0)
     if tuner.num_loaded < num_trials:
         print()
     if len(tuner.rows) != num_trials:

@@ -19,6 +19,8 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 BUNDLED = "bundled digits"
 DOWNLOAD_TIMEOUT = 10  # seconds that a download may stand still
 DOWNLOAD_DEADLINE = 600  # seconds that it may take in all
+BROKEN = (ValueError, TypeError, AttributeError, OSError, EOFError, RuntimeError, MemoryError)
+BROKEN += (zlib.error, zipfile.BadZipFile)  # what a damaged or hostile npz raises
 RETRY_AFTER = 600  # seconds after which a download that failed is tried again
 
 
@@ -36,7 +38,7 @@ def read_npz(path, shape):
             arrays = {key: file[key] for key in KEYS}
         for part in ("train", "test"):
             _check_part(arrays[f"x_{part}"], arrays[f"y_{part}"], shape, part)
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise ValueError(
             f"Expected {path} to hold {', '.join(KEYS)} as uint8, images {shape}; it {error}. "
             "Put a whole copy there, or remove it."

@@ -75,7 +75,11 @@ def execute(path, position, started):
     try:
         with open(log, "ab") as file:
             client.execute(stderr=file)
-    except (CellExecutionError, DeadKernelError) as error:
+    except Exception as error:
+        if getattr(client, "_async_cleanup_kernel_future", None):  # Ctrl-C: nbclient ended the kernel, and stumbled
+            raise KeyboardInterrupt from None
+        if not isinstance(error, CellExecutionError | DeadKernelError):
+            raise
         text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # the kernel's colours
         return notebook, f"{path.stem}, code cell {numbers[reached]} ({name_of(notebook.cells[reached])}):\n{text}"
     finally:
@@ -95,7 +99,8 @@ def tidy(notebook):
                     continue
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = shrink(output.data["image/png"])
-            kept.append(output)
+            if "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):  # dead without its kernel
+                kept.append(output)
         if cell.cell_type == "code":
             cell.outputs = kept
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
@@ -161,6 +166,9 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except OSError as error:
+        print(f"\nExpected to write in {ROOT}, got: {error}. Make room, or make it writable.", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept: the same command goes on from there.", file=sys.stderr)
         sys.exit(130)

@@ -4,6 +4,7 @@ import pickle
 import socket
 import time
 import urllib.request
+import zipfile
 
 import numpy as np
 import pytest
@@ -168,6 +169,52 @@ def test_wrong_npz_is_refused_by_name(folder, fault):
     write_npz(folder / "mnist.npz", **BAD_FILES[fault])
     with pytest.raises(ValueError, match=r"Expected .*mnist\.npz to hold x_train.*Put a whole copy"):
         data.load_splits("mnist")
+
+
+def promise(path, dtype="<u1"):
+    """Write an npz whose header promises more images than any memory holds."""
+    header = repr({"descr": dtype, "fortran_order": False, "shape": (10**13, 28, 28)}).ljust(117) + "\n"
+    with zipfile.ZipFile(path, "w") as file:
+        for key in sources.KEYS:
+            file.writestr(f"{key}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+
+
+def damage_bytes(path, step):
+    """Flip a bit of every `step`-th byte."""
+    content = bytearray(path.read_bytes())
+    content[::step] = bytes(byte ^ 1 for byte in content[::step])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("fault", ["a promise", "encrypted", "an unknown compression", "flipped bits"])
+def test_hostile_npz_is_refused_by_name(folder, fault):
+    path = folder / "mnist.npz"
+    if fault == "a promise":
+        promise(path)
+    else:
+        write_npz(path)
+        whole = bytearray(path.read_bytes())
+        for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):  # each entry's header, twice
+            place = whole.find(signature)
+            while place >= 0:
+                if fault == "encrypted":
+                    whole[place + offset] |= 1
+                elif fault == "an unknown compression":
+                    whole[place + offset + 2] = 77
+                place = whole.find(signature, place + 1)
+        path.write_bytes(whole)
+        if fault == "flipped bits":
+            damage_bytes(path, 997)
+    with pytest.raises(ValueError, match=r"Expected .*mnist\.npz to hold x_train.*Put a whole copy"):
+        data.load_splits("mnist")
+
+
+@pytest.mark.parametrize("named", ["nowhere", "a file"])
+def test_data_folder_that_is_none_is_named(folder, monkeypatch, named):
+    (folder / "a file").write_text("x")
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(folder / named))
+    with pytest.raises(ValueError, match=f"DENOISE_DATA_DIR to name a folder, got .*{named}: correct or unset"):
+        data.load_splits("mnist", profile="quick")
 
 
 def test_npy_named_npz_is_refused(folder):

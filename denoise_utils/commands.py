@@ -1,0 +1,106 @@
+"""What each command does; TensorFlow is imported only by what needs it.
+
+Each takes the parsed arguments of cli.py and returns the exit code.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from denoise_utils import images, profiles, recipes, saving
+
+
+def report(arguments):
+    """Write the budget report of a folder; return 0, 1 (over the cap) or 2 (unreadable)."""
+    profile = profiles.load_profile(arguments.profile)
+    saving.find_models(arguments.folder)  # before TensorFlow's seconds
+    if arguments.out and Path(arguments.out).is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
+    if arguments.out:
+        saving.check_folder(arguments.out)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from denoise_utils import report as budget
+
+    found = budget.make_report(arguments.folder, arguments.cap, profile)
+    ours = found.label and Path(arguments.folder).resolve() == profile.models.resolve()
+    out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
+    print(report.markdown(found))  # first: it is not lost if it cannot be written
+    report.write_report(found, out)
+    print(f"Written to {out}: budget.csv, budget.md, budget.html")
+    return found.exit_code
+
+
+def train(arguments):
+    """Train one of the course's models as a run."""
+    profile = profiles.load_profile(arguments.profile)
+    recipes.find_recipe(arguments.name)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    run = recipes.train(arguments.name, profile, seed=arguments.seed)
+    counted = f"{run.model.count_params():,} parameters, {run.seconds / 60:.1f} minutes of training"
+    best = f"best epoch {run.best['epoch']} of {len(run.history)}, validation loss {run.best['val_loss']:.4f}"
+    print(f"{run.name}: {counted}, {best}.\nIn {run.folder}: best.h5 and history.json. Notebook 10 scores it.")
+    return 0
+
+
+def reproduce(arguments):
+    """Train a saved model again; return 1 unless the weights are the same."""
+    path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from denoise_utils import reproduce as again
+
+    found = again.reproduce(path, profile)
+    print(again.describe(found))
+    return 0 if found["identical"] else 1
+
+
+def grade(arguments):
+    """Grade one .h5, or the submissions of a class."""
+    from denoise_utils import grade_page, grading, submissions, supervise
+
+    profile = profiles.load_profile(arguments.profile)
+    found = submissions.find_submissions(arguments.path)
+    out = Path(arguments.out or profile.root / "build" / "grades")
+    if out.is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
+    num_images = arguments.images or profile.num_test
+    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile.name, "pairs": arguments.pairs}
+    grades = grading.grade(
+        found,
+        grading.load_exam(arguments.task, **sizes),
+        out / "kept",
+        cap=arguments.cap,
+        judge=profile.root / "models",
+        jobs=arguments.jobs,
+        limits=supervise.Limits(arguments.timeout, arguments.memory),
+        tell=lambda name, row: print(f"{grade_page.plain(name)}: {grade_page.describe(row)}", flush=True),
+    )
+    grade_page.write(grades, out)
+    if grades.missing:
+        raise KeyboardInterrupt
+    if Path(arguments.path).is_file():
+        print(f"\n{grade_page.explain(grades)}")
+    print(f"Written to {out}: grades.csv, grades.html")
+    return grade_page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
+
+
+def denoise(arguments):
+    """Denoise a picture or a folder of them; return 1 if one could not be."""
+    damage = None
+    strength = {key: getattr(arguments, key) for key in images.STRENGTHS if getattr(arguments, key) is not None}
+    if arguments.noise:
+        damage = images.choose_noise(arguments.noise, strength, arguments.seed)
+    elif strength:
+        raise ValueError(f"Expected --noise with --{', --'.join(strength)}: name the noise to add.")
+    if not Path(arguments.model).is_file():
+        raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
+    job = images.plan(arguments.source, arguments.target, arguments.force)
+    saving.check_folder(job.folder)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    model = saving.load_model(arguments.model)
+    written, refused = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
+    print(f"{written} of {written + len(refused)} pictures written to {arguments.target}")
+    for name, reason in refused:
+        print(f"not denoised: {name}: {reason}", file=sys.stderr)
+    return int(bool(refused))

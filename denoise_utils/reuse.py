@@ -1,0 +1,211 @@
+"""Run a saved model on images of any size: pad, cut into tiles, blend what overlaps, crop back.
+
+Two kinds of models are told apart by their input. Of a *free* one, (None, None, None, C), the strides say
+what a side must be a multiple of, and the kernels how far a pixel reaches: tiles overlap by more than that,
+so that a picture in tiles comes out as it would whole. A *fixed* one, (None, 28, 28, C), sees windows of
+its own size, each half over the next, and blended. It knows nothing beyond its window: on a large picture
+it is as good as the windows are like the images that it was trained on.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from denoise_utils import data
+
+TILE = 1024  # pixels: up to this side a free model takes a picture whole; it bounds the memory
+BATCH = 256  # windows at once, at most
+RAMP = 16  # pixels over which two tiles fade into each other, where a layer sees the whole tile
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one side of an image, padded to `length` pixels, is cut: windows of `window` pixels at `starts`.
+
+    `weights` says for each start what its pixels count, (window,); at every pixel they add up to 1.
+    """
+
+    length: int
+    window: int
+    starts: tuple
+    weights: list
+
+
+def denoise(model, images, *, per_channel=False):
+    """Return `images` denoised by `model`, in the same shape.
+
+    `images` are (H, W), (H, W, C) or (N, H, W, C), C 1 or 3, any H and W. uint8 gives uint8, floats in
+    [0, 1] give float32 in [0, 1]. A side that the model cannot take is padded by reflection and cropped
+    back; a large picture is cut into tiles, so that memory is bounded. A model of gray images takes colour
+    only if `per_channel`: each channel by itself. Raises ValueError or TypeError for other images, and
+    ValueError for a model that does not give back images of its input's size.
+    """
+    multiple, reach = survey(model)
+    images = np.asarray(images)
+    stack = _as_stack(images)
+    channels, wanted = stack.shape[-1], model.input_shape[-1]
+    split = per_channel and wanted == 1 < channels
+    if channels != wanted and not split:
+        hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
+        raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
+    down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach) for i in (1, 2))
+    if model.input_shape[1:3] != (down.window, across.window):
+        model.make_predict_function(force=True)  # traced for another size, some layers fail (bilinear upsampling)
+    output = np.empty(stack.shape, np.uint8 if stack.dtype == np.uint8 else np.float32)
+    num_together = max(1, TILE**2 // (down.length * across.length))  # images held as floats
+    parts = [slice(c, c + 1) for c in range(channels)] if split else [slice(None)]
+    for first, part in itertools.product(range(0, len(stack), num_together), parts):
+        rows = slice(first, first + num_together)
+        output[rows, ..., part] = _denoise_together(model, stack[rows, ..., part], down, across)
+    return output.reshape(images.shape)
+
+
+def _as_stack(images):
+    """Return `images` as (N, H, W, C), uint8 or float32 in [0, 1]."""
+    if images.ndim not in (2, 3, 4) or (images.ndim > 2 and images.shape[-1] not in (1, 3)):
+        raise ValueError(f"Expected images (H, W), (H, W, 1 or 3) or (N, H, W, 1 or 3), got {images.shape}.")
+    if images.size == 0:
+        raise ValueError(f"Expected at least one pixel, got images of shape {images.shape}.")
+    stack = images.reshape({2: (1, *images.shape, 1), 3: (1, *images.shape)}.get(images.ndim, images.shape))
+    if stack.dtype != np.uint8 and stack.dtype.kind != "f":
+        raise TypeError(f"Expected images as uint8, or as floats in [0, 1], got {stack.dtype}: convert them.")
+    return stack if stack.dtype == np.uint8 else data.check_images(stack)
+
+
+def _cut(side, fixed, multiple, reach):
+    """Return the Axis of a side of `side` pixels, for windows of `fixed` pixels, or of any size if that is None."""
+    if fixed:
+        length, window, margin, ramp = max(side, fixed), fixed, 0, fixed // 2
+    else:
+        length, margin, ramp = (_round_up(pixels, multiple) for pixels in (side, reach, RAMP))
+        window = min(length, max(_round_up(TILE, multiple), 4 * (2 * margin + ramp)))
+    starts = (*range(0, length - window, window - 2 * margin - ramp), length - window)
+    place, weights, total = np.arange(window, dtype=np.float32) + 0.5, [], np.zeros(length, np.float32)
+    for start in starts:
+        from_cut = np.full(window, np.inf, np.float32)  # the image's own border is no cut
+        if start > 0:
+            from_cut = place
+        if start + window < length:
+            from_cut = np.minimum(from_cut, window - place)
+        weights.append(np.clip((from_cut - margin) / max(ramp, 1), 0, 1))
+        total[start : start + window] += weights[-1]
+    return Axis(length, window, starts, [w / total[s : s + window] for s, w in zip(starts, weights, strict=True)])
+
+
+def _round_up(pixels, multiple):
+    return math.ceil(pixels / multiple) * multiple
+
+
+def _denoise_together(model, stack, down, across):
+    """Return `stack` (N, H, W, C) denoised, of its dtype; it is held as floats, and run in batches of windows."""
+    as_bytes = stack.dtype == np.uint8
+    height, width = stack.shape[1:3]
+    top, left = (down.length - height) // 2, (across.length - width) // 2
+    around = ((0, 0), (top, down.length - height - top), (left, across.length - width - left), (0, 0))
+    padded = np.pad(np.float32(stack) / 255 if as_bytes else stack, around, mode="reflect")
+    output = np.zeros_like(padded)
+    places = list(itertools.product(range(len(stack)), range(len(down.starts)), range(len(across.starts))))
+    size = min(BATCH, max(1, TILE**2 // (down.window * across.window)))
+    for first in range(0, len(places), size):
+        batch = places[first : first + size]
+        corners = [(n, down.starts[y], across.starts[x]) for n, y, x in batch]
+        where = [(n, slice(y, y + down.window), slice(x, x + across.window)) for n, y, x in corners]
+        denoised = _run(model, np.stack([padded[window] for window in where]))
+        for (_, y, x), window, values in zip(batch, where, denoised, strict=True):
+            output[window] += values * (down.weights[y][:, None, None] * across.weights[x][:, None])
+    output = np.clip(output[:, top : top + height, left : left + width], 0, 1)
+    return np.uint8(np.round(output * 255)) if as_bytes else output
+
+
+def _run(model, windows):
+    """Return the model's output for a batch, or raise ValueError if it is no finite image of the same size."""
+    output = np.asarray(model.predict_on_batch(windows))
+    if output.shape != windows.shape:
+        raise ValueError(f"Expected a model that keeps an image's size, got {output.shape} for {windows.shape}.")
+    if not np.all(np.isfinite(output)):
+        raise ValueError("Expected finite images, got NaN or infinity: the model that made them is broken.")
+    return output
+
+
+def survey(model):
+    """Return (the multiple that a side must be, the pixels that a pixel reaches at most) for `model`.
+
+    Both are read from the strides, sizes and kernels of its configuration, and ask nothing of a fixed input.
+    A layer that averages over the whole image has no reach: it sees as much as the tile. Raises ValueError
+    unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size.
+    """
+    given, returned = model.input_shape, model.output_shape
+    if not isinstance(given, tuple) or len(given) != 4 or given[-1] not in (1, 3):
+        raise ValueError(
+            f"Expected a model of images (N, H, W, 1 or 3), got one of {given}: put it between Permute or Reshape "
+            "layers that make its input and its output such images."
+        )
+    if not isinstance(returned, tuple) or returned[1:] != given[1:]:
+        raise ValueError(f"Expected a model that returns images of {given[1:]}, got {returned}: it is no denoiser.")
+    _, reach, multiple = _trace(model.get_config())
+    return multiple, math.ceil(reach)
+
+
+def _trace(config):
+    """Return (scale, reach, multiple) at the end of a model's configuration, in pixels of its input.
+
+    The scale is what a step of the last tensor means; each call of a layer adds to those of its inputs.
+    """
+    known, multiple, end = {}, 1, None
+    waiting = list(_calls(config))
+    while waiting:
+        layer, end, tensors = next(call for call in waiting if all(tensor in known for tensor in call[2]))
+        waiting.remove((layer, end, tensors))
+        scale = max([known[tensor][0] for tensor in tensors], default=1)
+        reach = max([known[tensor][1] for tensor in tensors], default=0)
+        scale, reach, inside = _follow(layer, scale, reach)
+        known[end] = scale, reach
+        multiple = math.lcm(multiple, inside, max(1, round(scale)))
+    named = config.get("output_layers", [])
+    end = tuple(named[:2]) if named and isinstance(named[0], str) else end
+    return *known.get(end, (1, 0)), multiple
+
+
+def _calls(config):
+    """Yield (layer, key, keys of its inputs) for each call of a layer; one that is used again has several."""
+    chain, previous = "input_layers" not in config, []  # Sequential or functional
+    for layer in config.get("layers", ()):
+        name = layer["config"]["name"]
+        if chain:
+            yield layer, (name, 0), previous
+            previous = [(name, 0)]
+            continue
+        for number, node in enumerate(layer["inbound_nodes"] or [[]]):
+            yield layer, (name, number), list(_histories(node))
+
+
+def _histories(part):
+    """Yield (layer, call) of each tensor that a node of the configuration mentions."""
+    if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+        yield tuple(part["config"]["keras_history"][:2])
+    elif isinstance(part, dict | list | tuple):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _histories(inner)
+
+
+def _follow(layer, scale, reach):
+    """Return (scale, reach, largest multiple inside) after one call of `layer`."""
+    config = layer["config"]
+    if config.get("data_format") == "channels_first":
+        raise ValueError(f"Expected channels last, got the layer {config['name']} with channels first: convert it.")
+    if "layers" in config:  # a model within the model
+        inner_scale, inner_reach, multiple = _trace(config)
+        return scale * inner_scale, reach + scale * inner_reach, round(scale * multiple)
+    kernel = _largest(config.get("kernel_size") or config.get("pool_size"))
+    strides, size = _largest(config.get("strides")), _largest(config.get("size"))
+    if layer["class_name"].endswith("Transpose"):
+        return scale / strides, reach + scale * kernel, 1
+    around = kernel // 2 * _largest(config.get("dilation_rate")) + strides - 1
+    around += config.get("interpolation") == "bilinear"
+    return scale * strides / size, reach + scale * around, 1
+
+
+def _largest(sizes):
+    return max(sizes) if isinstance(sizes, list | tuple) else sizes or 1

@@ -1,0 +1,217 @@
+"""What goes wrong outside: a full disk, an output that is no folder, Ctrl-C; a clear word, and nothing lost."""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from denoise_utils import cli, images, models, saving, stopping, training
+from tests.conftest import ROOT
+from tests.test_cli import small_quick  # noqa: F401
+from tests.test_notebooks import project  # noqa: F401
+from tests.test_report import save
+from tests.test_search import PROGRAM
+from tests.test_training import train, weights_equal
+
+SEARCH = PROGRAM.replace("search.search(GRID,", 'search.search(GRID | {"filters": [4]},')
+
+FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"  # a file may not grow past it
+COMMAND = "import sys\nfrom denoise_utils import cli\nsys.exit(cli.main({0!r}))"
+
+
+def run(program, *words):
+    """Run a program from the project's root; return its exit code and what it said on standard error."""
+    command = [sys.executable, "-c", program, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    return done.returncode, done.stderr
+
+
+def errors(said):
+    """Return the lines that the command line itself printed."""
+    return [line for line in said.splitlines() if line.startswith(("error:", "stopped:"))]
+
+
+def list_files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_full_disk_keeps_the_saved_model_and_says_so(tmp_path):
+    save(tmp_path, "kept", models.capped_autoencoder(8, 1))
+    before = list_files(tmp_path)
+    program = (
+        "import sys\nfrom denoise_utils import models, saving\nmodel = models.capped_autoencoder(24, 2)\n"
+        + FULL.format(5000)  # then HDF5 would crash the process, without a word
+        + "try: saving.save_model(model, sys.argv[1], {})\n"
+        "except OSError as error: print(error, file=sys.stderr); sys.exit(3)"
+    )
+    code, said = run(program, tmp_path / "kept.h5")
+    assert code == 3 and "Expected a folder with room for" in said and "File too large" in said
+    assert list_files(tmp_path) == before
+
+
+@contextlib.contextmanager
+def full_disk(num_bytes):
+    """Let no file of this process grow past `num_bytes`."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_stops_a_training_that_goes_on_where_it_was(clutter, tmp_path, capsys, monkeypatch):
+    whole = train(clutter, tmp_path / "whole", epochs=2)
+    write_history = training.SaveEpoch.on_epoch_end
+
+    def fill_up(self, epoch, logs=None):
+        write_history(self, epoch, logs)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    with monkeypatch.context() as patch, full_disk(10**12):
+        patch.setattr(training.SaveEpoch, "on_epoch_end", fill_up)
+        with pytest.raises(OSError, match=r"room for .* bytes at .*File too large.*Make room.*finished is kept"):
+            train(clutter, tmp_path / "filled", epochs=2)
+    capsys.readouterr()
+    again = train(clutter, tmp_path / "filled", epochs=2)
+    assert "goes on after epoch 1" in capsys.readouterr().out and weights_equal(again.model, whole.model)
+
+
+def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_quick, capsys):  # noqa: F811
+    save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
+    out = tmp_path / "out"
+    saving.write_text(out / "budget.html", "the old one")
+    with full_disk(20_000):
+        code = cli.main(["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"])
+    printed = capsys.readouterr()
+    assert code == 2 and "| fits.h5 | clutter |" in printed.out
+    assert len(errors(printed.err)) == 1 and "File too large" in printed.err
+    assert (out / "budget.html").read_text() == "the old one" and not list(out.glob(".*"))
+
+
+def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):
+    images.write_image(np.zeros((28, 28), np.uint8), tmp_path / "in" / "a.png")
+    images.write_image(rng.integers(0, 256, (300, 300), dtype=np.uint8), tmp_path / "in" / "b.png")
+    words = ["denoise", "--model", str(ROOT / "models" / "gaussian_small.h5")]
+    with full_disk(5000):
+        code = cli.main([*words, str(tmp_path / "in"), str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert code == 2 and len(errors(said)) == 1 and "Expected to write" in said and "File too large" in said
+    assert os.listdir(tmp_path / "out") == ["a.png"]
+    assert images.read_image(tmp_path / "out" / "a.png").shape == (28, 28)
+
+
+def test_output_below_a_file_is_refused_before_the_work(tmp_path, capsys):
+    save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
+    (tmp_path / "file").write_text("x")
+    started = time.perf_counter()
+    assert cli.main(["report", str(tmp_path / "models"), "--out", str(tmp_path / "file" / "out")]) == 2
+    assert time.perf_counter() - started < 1
+    printed = capsys.readouterr()
+    assert "error: Expected a folder with room for" in printed.err and "Not a directory" in printed.err
+    assert printed.out == ""
+
+
+def test_notebooks_say_that_build_cannot_be_written(project):  # noqa: F811
+    (project / "build").write_text("a file")
+    command = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "01"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=project)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "Expected to write in" in done.stderr and "build" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_dropped_interrupt_is_raised_at_the_next_check():
+    class Swallowing:
+        def __del__(self):  # Python prints and drops what is raised here
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), stopping.noticed():
+        Swallowing()
+        stopping.check()
+        raise AssertionError("the interrupt was lost")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    stopping.check()
+
+
+def test_interrupt_that_a_library_turns_into_an_error_is_one():
+    with pytest.raises(KeyboardInterrupt), stopping.noticed():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("something failed") from None
+    with pytest.raises(RuntimeError), stopping.noticed():
+        raise RuntimeError("something failed")
+
+
+def interrupt(process, ready, delay=0.0):
+    """Send Ctrl-C to `process`, `delay` seconds after `ready()`; return its exit code and what it said."""
+    for _ in range(12_000):
+        if ready():
+            break
+        assert process.poll() is None, "it ended before it could be interrupted"
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=60)
+    return process.returncode, out, said
+
+
+def start(program, *words, **more):
+    command = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **more)
+
+
+def test_interrupted_search_keeps_its_trials_and_goes_on(tmp_path):
+    def finished():
+        return sorted(tmp_path.glob("*/ledger/[!.]*.json"))
+
+    code, _, said = interrupt(start(SEARCH, tmp_path), lambda: len(finished()) >= 1, delay=0.1)
+    assert code == -signal.SIGINT and "KeyboardInterrupt" in said
+    kept = {path: path.read_bytes() for path in finished()}
+    assert 1 <= len(kept) < 4 and all(json.loads(content) for content in kept.values())
+    assert run(SEARCH, tmp_path)[0] == 0
+    assert len(finished()) == 4 and all(path.read_bytes() == content for path, content in kept.items())
+
+
+@pytest.mark.parametrize("delay", [0, 5])
+def test_interrupted_report_keeps_what_was_there(tmp_path, delay):
+    out = tmp_path / "out"
+    words = ["report", str(ROOT / "models"), "--out", str(out), "--profile", "quick"]
+    code, _, said = interrupt(start(COMMAND.format(words)), out.is_dir, delay)
+    assert code == 130 and errors(said) == ["stopped: what was finished is kept"] and "Traceback" not in said
+    assert os.listdir(out) == []
+
+
+def test_interrupted_notebooks_keep_what_was_finished(project):  # noqa: F811
+    text = project / "notebooks" / "text"
+    (text / "00_slow.py").write_text("# %%\nprint('one')\n\n# %%\nimport time\ntime.sleep(100)\n")
+    command = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00"]
+    with open(project / "log", "w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE, text=True, cwd=project)
+    code, _, said = interrupt(process, lambda: "cell 2/2" in (project / "log").read_text(), 0.5)
+    assert code == 130 and "Stopped. What was finished is kept" in said and "Traceback" not in said
+
+
+def test_first_moments_of_the_command_are_interrupted_in_one_line():
+    program = [sys.executable, "-X", "importtime", "-m", "denoise_utils", "report", "models/"]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    for line in process.stderr:
+        if re.search(r"\| +numpy", line):
+            break
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and len(errors(said)) == 1 and "Traceback" not in said
+
+
+def test_room_is_asked_for_before_the_folder_is_used(tmp_path):
+    saving.check_folder(tmp_path / "new" / "one", room=10)
+    assert (tmp_path / "new" / "one").is_dir() and not list((tmp_path / "new" / "one").iterdir())

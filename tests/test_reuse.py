@@ -1,0 +1,222 @@
+"""Reuse: any size and dtype, tiles that agree with the whole, bounded memory, models that are no denoisers."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from denoise_utils import evaluation, models, reuse, saving
+from tests.conftest import ROOT
+
+SMALL = ROOT / "models" / "gaussian_small.h5"
+COLOUR = ROOT / "models" / "colour_small.h5"
+
+
+def tied_model(steps=8, strides=2, channels=1):
+    """A fully convolutional model: one convolution used again and again, at half the size if `strides` is 2."""
+    keras.utils.set_random_seed(3)
+    again = layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer="orthogonal")
+    inputs = layers.Input((None, None, channels))
+    x = layers.Conv2D(8, 3, strides=strides, padding="same", activation="relu")(inputs)
+    for _ in range(steps):
+        x = layers.Add()([again(x), x])
+        x = layers.Rescaling(0.7)(x)
+    if strides > 1:
+        x = layers.UpSampling2D(strides)(x)
+    x = layers.Conv2D(channels, 3, padding="same", kernel_initializer="orthogonal", activation="sigmoid")(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return saving.load_model(SMALL)
+
+
+@pytest.fixture(scope="module")
+def tied():
+    return tied_model()
+
+
+def test_digits_come_out_as_the_model_gives_them(small, digits):
+    expected = evaluation.clip(evaluation.predict(small, digits))
+    found = reuse.denoise(small, digits)
+    assert found.dtype == np.float32 and np.allclose(found, expected, atol=1e-6)
+    assert not np.allclose(found, digits, atol=1e-2)
+
+
+SHAPES = [(28, 28), (1, 1), (5, 90), (61, 40), (28, 28, 1), (33, 47, 1), (3, 28, 28, 1), (2, 31, 57, 1)]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "free"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_shape_keeps_shape_and_dtype(small, tied, rng, kind, shape):
+    model = small if kind == "fixed" else tied
+    as_bytes = rng.integers(0, 256, shape, dtype=np.uint8)
+    kept = as_bytes.copy()
+    found = reuse.denoise(model, as_bytes)
+    assert found.dtype == np.uint8 and found.shape == shape and np.array_equal(as_bytes, kept)
+    floats = reuse.denoise(model, as_bytes / 255)
+    assert floats.dtype == np.float32 and floats.shape == shape and 0 <= floats.min() <= floats.max() <= 1
+    assert np.abs(found - floats * 255).max() <= 0.51
+
+
+def test_padding_and_cropping_are_those_of_the_model(tied, rng):
+    image = rng.random((1, 30, 41, 1), dtype=np.float32)
+    padded = np.pad(image, ((0, 0), (0, 0), (0, 1), (0, 0)), mode="reflect")
+    assert np.allclose(reuse.denoise(tied, image), tied.predict_on_batch(padded)[:, :, :41], atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "strides"), [(8, 2), (20, 1)])
+def test_tiles_agree_with_the_whole_picture(monkeypatch, rng, steps, strides):
+    model = tied_model(steps, strides)
+    image = rng.random((1, 420, 346, 1), dtype=np.float32)
+    whole = model.predict_on_batch(image)
+    monkeypatch.setattr(reuse, "TILE", 64)
+    assert reuse._cut(420, None, *reuse.survey(model)).window < 346
+    assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-5
+
+
+def test_tiles_of_a_model_with_poolings_and_skips_agree(monkeypatch, rng):
+    keras.utils.set_random_seed(1)
+    inputs = layers.Input((None, None, 3))
+    one = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    two = layers.Conv2D(4, 5, padding="same", activation="relu")(layers.MaxPooling2D(2)(one))
+    three = layers.Conv2D(4, 3, dilation_rate=2, padding="same")(layers.AveragePooling2D(2)(two))
+    up = layers.Conv2DTranspose(4, 4, strides=2, padding="same")(three)
+    up = layers.UpSampling2D(2, interpolation="bilinear")(layers.Add()([up, two]))
+    model = keras.Model(inputs, layers.Conv2D(3, 3, padding="same")(layers.Concatenate()([up, one])))
+    image = rng.random((1, 700, 508, 3), dtype=np.float32)
+    expected = evaluation.clip(model.predict_on_batch(image))
+    monkeypatch.setattr(reuse, "TILE", 32)
+    assert reuse.survey(model)[0] == 4 and reuse._cut(700, None, *reuse.survey(model)).window < 508
+    assert np.abs(reuse.denoise(model, image) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_survey_reads_multiple_and_reach(nested):
+    chain = [layers.Conv2D(4, 3, strides=2, padding="same"), layers.Conv2D(4, 3, padding="same")]
+    chain += [layers.Conv2D(4, 3, strides=2, padding="same"), layers.UpSampling2D(4)]
+    chain += [layers.Conv2D(1, 3, padding="same")]
+    if nested:
+        chain = [keras.Sequential([layers.Input((None, None, 1)), *chain[:2]]), *chain[2:]]
+    model = keras.Sequential([layers.Input((None, None, 1)), *chain])
+    multiple, reach = reuse.survey(model)
+    image = np.zeros((1, 64, 64, 1), np.float32)
+    changed = image.copy()
+    changed[0, 32, 32] = 1
+    moved = np.argwhere(np.abs(model.predict_on_batch(changed) - model.predict_on_batch(image))[0, ..., 0] > 0) - 32
+    assert multiple == 4 and np.abs(moved).max() <= reach <= np.abs(moved).max() + 4
+
+
+def test_blended_windows_beat_windows_side_by_side(small, digits):
+    """The digits lie across the windows' borders."""
+    mosaic = np.roll(np.block([[digits[4 * i + j, ..., 0] for j in range(4)] for i in range(4)]), (14, 14), (0, 1))
+    noisy = np.clip(mosaic + np.random.default_rng(0).normal(0, 0.2, mosaic.shape), 0, 1).astype(np.float32)
+    windows = noisy.reshape(4, 28, 4, 28).transpose(0, 2, 1, 3).reshape(16, 28, 28, 1)
+    beside = evaluation.predict(small, windows).reshape(4, 4, 28, 28).transpose(0, 2, 1, 3).reshape(112, 112)
+    errors = [np.mean((images - mosaic) ** 2) for images in (noisy, beside, reuse.denoise(small, noisy))]
+    assert errors[0] > errors[1] > 1.2 * errors[2]
+
+
+def test_weights_of_windows_add_up_to_one():
+    for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50)):
+        axis = reuse._cut(side, fixed, multiple, reach)
+        total = np.zeros(axis.length)
+        for start, weights in zip(axis.starts, axis.weights, strict=True):
+            assert start % multiple == 0
+            total[start : start + axis.window] += weights
+        assert np.allclose(total, 1, atol=1e-6) and axis.length >= side
+
+
+def test_colour_by_a_colour_model_and_per_channel_by_a_gray_one_if_asked(small, rng):
+    picture = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    assert reuse.denoise(saving.load_model(COLOUR), picture).shape == (40, 50, 3)
+    with pytest.raises(ValueError, match=r"1 channel\(s\).*got 3: pass per_channel=True"):
+        reuse.denoise(small, picture)
+    found = reuse.denoise(small, picture, per_channel=True)
+    for channel in range(3):
+        assert np.array_equal(found[..., channel], reuse.denoise(small, picture[..., channel]))
+    with pytest.raises(ValueError, match=r"3 channel\(s\).*got 1: repeat the channel"):
+        reuse.denoise(saving.load_model(COLOUR), picture[..., 0])
+
+
+WRONG = {
+    "whole numbers": (np.zeros((28, 28), int), TypeError, "uint8, or as floats"),
+    "up to 255": (np.full((28, 28), 255.0), ValueError, r"in \[0, 1\], got 255"),
+    "NaN": (np.full((28, 28), np.nan), ValueError, "NaN"),
+    "no pixel": (np.zeros((0, 28), np.uint8), ValueError, "at least one pixel"),
+    "no image": (np.zeros((0, 28, 28, 1)), ValueError, "at least one pixel"),
+    "four channels": (np.zeros((28, 28, 4), np.uint8), ValueError, r"got \(28, 28, 4\)"),
+    "a row": (np.zeros(784, np.uint8), ValueError, r"got \(784,\)"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_wrong_images_are_refused(small, fault):
+    images, kind, words = WRONG[fault]
+    with pytest.raises(kind, match=words):
+        reuse.denoise(small, images)
+
+
+def no_denoiser(kind):
+    """Build a model that is no denoiser of images (N, H, W, C)."""
+    if kind == "judge":
+        return models.digit_judge()
+    if kind == "flat":
+        return keras.Sequential([layers.Input((784,)), layers.Dense(784)])
+    if kind == "channels first":
+        return keras.Sequential([layers.Input((1, 28, 28)), layers.Conv2D(1, 3, 1, "same", "channels_first")])
+    if kind == "channels first, three wide":
+        inputs = layers.Input((3, None, 3))
+        return keras.Model(inputs, layers.Conv2D(3, 3, 1, "same", data_format="channels_first")(inputs))
+    if kind == "two inputs":
+        inputs = [layers.Input((28, 28, 1)), layers.Input((28, 28, 1))]
+        return keras.Model(inputs, layers.Add()(inputs))
+    if kind == "smaller":
+        return keras.Sequential([layers.Input((None, None, 1)), layers.MaxPooling2D(2)])
+    model = keras.Sequential([layers.Input((28, 28, 1)), layers.Conv2D(1, 3, padding="same")])
+    model.set_weights([weight * np.nan for weight in model.get_weights()])
+    return model
+
+
+KINDS = {
+    "judge": r"returns images of \(28, 28, 1\), got \(None, 10\)",
+    "flat": r"got one of \(None, 784\)",
+    "channels first": r"got one of \(None, 1, 28, 28\)",
+    "channels first, three wide": "channels last, got the layer",
+    "two inputs": "Expected a model of images",
+    "smaller": "keeps an image's size",
+    "broken": "NaN or infinity",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_that_are_no_denoisers_are_refused(kind):
+    with pytest.raises(ValueError, match=KINDS[kind]):
+        reuse.denoise(no_denoiser(kind), np.zeros((28, 28), np.uint8))
+
+
+PROGRAM = """
+import resource, sys
+import numpy as np
+from denoise_utils import reuse, saving
+image = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
+found = reuse.denoise(saving.load_model(sys.argv[1]), image, per_channel=True)
+assert found.shape == image.shape and found.dtype == np.uint8
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("kind", ["gaussian_small", "colour_small", "tied"])
+def test_twelve_megapixels_fit_in_four_gigabytes(kind, tmp_path):
+    path = ROOT / "models" / f"{kind}.h5"
+    if kind == "tied":
+        path = tmp_path / "tied.h5"
+        saving.save_model(tied_model(20, 1, channels=3), path, {})
+    done = subprocess.run([sys.executable, "-c", PROGRAM, path], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 4
