@@ -14,6 +14,8 @@ from pathlib import Path
 
 import h5py
 
+from denoise_utils import safe_open
+
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
 
@@ -111,23 +113,30 @@ def find_models(folder):
     return paths
 
 
-def load_model(path):
+def load_model(path, max_bytes=safe_open.MAX_BYTES):
     """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
 
-    Raises FileNotFoundError, or ValueError for a file that is not a saved Keras model.
+    `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built.
+    Raises FileNotFoundError, or ValueError with the reason; `max_bytes` bounds what is read and built.
     """
+    contents = safe_open.inspect_model(path, max_bytes)  # before the seconds that Keras takes to start
     import keras
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"Expected an HDF5 file, got {path.name}, which is none or is cut short.")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # malformed files raise nearly anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"Expected a saved Keras model in {path.name}, which Keras refuses: {reason}") from None
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises nearly anything
+        reason = (str(error).strip().partition("\n")[0] or type(error).__name__)[:120]
+        raise safe_open.refusal(path, f"what Keras refuses ({reason})", contents.keras_version) from None
+    if model.count_params() != contents.parameters:
+        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
+    return model
+
+
+def card_matches(path):
+    """Say whether the card beside the .h5 at `path` is of this very file; None where no card says."""
+    beside = Path(path).with_suffix(".json")
+    told = read_card(path).get("sha256") if beside.is_file() else None
+    return None if told is None else told == hash_file(path)
 
 
 def read_card(path):
