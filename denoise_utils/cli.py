@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import profiles, saving
+from denoise_utils import profiles, saving, show
 
 
 def _report(arguments):
@@ -23,6 +23,11 @@ def _report(arguments):
     print(report.markdown(found))
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
+
+
+def _show(arguments):
+    print(show.describe(arguments.model, arguments.cap))
+    return 0
 
 
 def _positive(text):
@@ -54,6 +59,10 @@ def make_parser():
         help="full: the whole test set (default); quick: a small one, bundled images where no data is",
     )
     report.set_defaults(run=_report)
+    card = commands.add_parser("show", help="print what a saved model is: its card and its layers")
+    card.add_argument("model", help="the .h5 file")
+    card.add_argument("--cap", type=_positive, default=profiles.CAP, help="parameters allowed (default: %(default)s)")
+    card.set_defaults(run=_show)
     return parser
 
 

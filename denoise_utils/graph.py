@@ -51,7 +51,7 @@ class Graph:
         outputs = {name: [] for name in configs}
         sources = [one[0] for one in _find_ends(config["input_layers"])]
         for number, name in enumerate(sources):
-            outputs[name].append([inputs[number] if inputs else _own_shape(configs[name])])
+            outputs[name].append([inputs[number] if inputs else self._check_shape(name, _own_shape(configs[name]))])
         waiting = {
             name: [allow_list.find_tensors(node) for node in one["inbound_nodes"]] for name, one in configs.items()
         }
@@ -87,6 +87,7 @@ class Graph:
         shape = inputs or (given is not None and [given])
         if not shape:
             raise ValueError("a model that does not say the shape of its input")
+        self._check_shape(first["config"]["name"], shape[0])
         for layer in rest if first["class_name"] == "InputLayer" else config["layers"]:
             shape = self._call(layer, shape, known)
         return shape
@@ -124,12 +125,17 @@ class Graph:
             raise ValueError(f'the layer "{name}" without the setting {error}') from None
         except (TypeError, IndexError, AttributeError):
             raise ValueError(f'the layer "{name}" with settings or inputs that do not fit it') from None
-        for shape in (output, *found.weights):
-            if any(side is not None and (type(side) is not int or side < 1) for side in shape):
-                raise ValueError(f'the layer "{name}" with the impossible shape {shape}')
-            if math.prod(side or 1 for side in shape) > self.max_numbers:
-                raise ValueError(f'the layer "{name}" with the shape {shape}, more than {self.max_numbers:,} numbers')
+        for shape in (*found.weights, output):
+            self._check_shape(name, shape)
         return output
+
+    def _check_shape(self, name, shape):
+        """Return a shape, or raise ValueError if it is impossible or too large."""
+        if shape is None or any(side is not None and (type(side) is not int or side < 1) for side in shape):
+            raise ValueError(f'the layer "{name}" with the impossible shape {shape}')
+        if math.prod(side or 1 for side in shape) > self.max_numbers:
+            raise ValueError(f'the layer "{name}" with the shape {shape}, more than {self.max_numbers:,} numbers')
+        return shape
 
 
 def _find_ends(part):

@@ -61,13 +61,13 @@ def inspect_model(path, max_bytes=MAX_BYTES):
 def refusal(path, reason, version=None):
     """Return the ValueError that says why `path` is not opened; a file of Keras 1 or 2 with the way to convert it."""
     reason = " ".join(reason.split())[:400]
-    said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened."
+    said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened"
     if version and version.startswith(("1.", "2.")):
-        said += (
-            f" It was written by Keras {version}, whose files Keras 3 reads in part: build the same layers anew, "
-            "take over the weights with model.load_weights(path), and save that model."
+        return ValueError(
+            f"{said}. It was written by Keras {version}, whose files Keras 3 reads in part: "
+            "build the same layers anew, take over the weights with model.load_weights(path), and save that model."
         )
-    return ValueError(said)
+    return ValueError(f"{said}: ask its author for one that keeps to this, and do not open it otherwise.")
 
 
 def _inspect(file, version, max_bytes):
@@ -81,6 +81,8 @@ def _inspect(file, version, max_bytes):
         config = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("a config that is no JSON, or is nested too deep") from None
+    if not isinstance(config, dict):
+        raise ValueError("a config that describes no model")
     allow_list.check_depth(config)
     allow_list.check_model(config)
     layers, _ = graph.Graph(max_bytes // 4).follow(config)
