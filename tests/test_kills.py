@@ -66,6 +66,7 @@ def check_whole(root):
         if path.name.endswith(".weights.h5"):
             model = models.capped_autoencoder(4, 1)
             model.compile("adam", "binary_crossentropy")
+            model.optimizer.build(model.trainable_variables)
             model.load_weights(path)
         elif path.suffix == ".h5":
             assert saving.load_model(path).count_params() == models.capped_autoencoder(4, 1).count_params()

@@ -133,8 +133,8 @@ from denoise_utils import models, noise, profiles, training
 pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
 data = (pairs.train.noisy, pairs.train.clean), (pairs.val.noisy, pairs.val.clean)
 build, runs = (lambda: models.capped_autoencoder(8, 1)), profiles.load_profile().runs
-training.train(build, *data, name="first", runs=runs, record=pairs.record, epochs=1)
-training.train(build, *data, name="second", runs=runs, record=pairs.record, epochs=60, batch_size=8)
+first = training.train(build, *data, name="first", runs=runs, record=pairs.record, epochs=1)
+second = training.train(build, *data, name="second", runs=runs, record=pairs.record, epochs=8, batch_size=32)
 """
 
 
