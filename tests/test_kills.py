@@ -13,20 +13,21 @@ from tests.conftest import ROOT
 
 PROGRAM = """
 import pathlib, sys
-from denoise_utils import models, noise, plots, saving, training
+import numpy as np
+from denoise_utils import models, saving, training
 root = pathlib.Path(sys.argv[1])
-pairs = noise.load_task("clutter", num_train=64, num_val=32, num_test=32)
-data = (pairs.train.noisy, pairs.train.clean), (pairs.val.noisy, pairs.val.clean)
+images = np.random.default_rng(0).random((64, 28, 28, 1), dtype=np.float32)
+data = (images, images), (images[:32], images[:32])
 for seed in range(1000):
     run = training.train(
-        lambda: models.capped_autoencoder(4, 1), *data, name="killed", runs=root / "runs", record=pairs.record,
+        lambda: models.capped_autoencoder(4, 1), *data, name="killed", runs=root / "runs", record={"noise": {}},
         epochs=8, batch_size=32, seed=seed, learning_rate=4e-3, keep=(1, 3),
     )
     card = saving.make_card(run, task="clutter", role="capped", scores={}, noisy_scores={}, limits="for a test")
     saving.save_model(run.model, root / "models" / "killed.h5", card)
     saving.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
-    plots.save_figure(plots.show_curves({"killed": run}), root / "reports" / "killed.png")
 """
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 UNFINISHED = "checkpoint.h5"  # that ModelCheckpoint writes; it is renamed to best.h5 once it is whole
 
 
@@ -34,7 +35,7 @@ def kill_trainings(folder, number):
     """Kill `number` trainings, each in a process of its own, within two seconds after its first model."""
     roots = [folder / str(index) for index in range(number)]
     waiting = {root: subprocess.Popen([sys.executable, "-c", PROGRAM, root], cwd=ROOT, **QUIET) for root in roots}
-    due, deadline = {}, time.monotonic() + 120
+    due, deadline = {}, time.monotonic() + 300
     try:
         while waiting:
             for root, process in list(waiting.items()):
@@ -54,9 +55,6 @@ def kill_trainings(folder, number):
     return roots
 
 
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
 def check_whole(root):
     """Open every file that a killed training left under its own name; return how many models there were."""
     opened = 0
@@ -73,8 +71,6 @@ def check_whole(root):
             opened += 1
         elif path.suffix == ".json":
             json.loads(path.read_text())
-        elif path.suffix == ".png":
-            assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
         else:
             assert path.suffix == ".csv" and len(path.read_text().splitlines()) == 9
     return opened
