@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from denoise_utils import images, profiles, recipes, saving
+from denoise_utils.show import describe
 
 
 def report(arguments):
@@ -28,6 +29,12 @@ def report(arguments):
     report.write_report(found, out)
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
+
+
+def show(arguments):
+    """Print a model's card and layers, without TensorFlow."""
+    print(describe(arguments.model, arguments.cap))
+    return 0
 
 
 def train(arguments):

@@ -87,8 +87,57 @@ def legibility(judge, images, labels):
     return float(np.mean(read_digits(judge, images) == labels))
 
 
+def check_images_model(model):
+    """Raise ValueError unless `model` takes images (N, H, W, 1 or 3) and returns images of the same shape.
+
+    A model of other shapes, or of another order of axes, would be refused by Keras at best, and at worst
+    make a picture that is wrong.
+    """
+    taken, made = _one_shape(model.inputs, "input"), _one_shape(model.outputs, "output")
+    if len(taken) == 1:
+        raise ValueError(
+            f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}: wrap it, such as by "
+            "keras.Sequential([Input((28, 28, 1)), Flatten(), model, Reshape((28, 28, 1))])."
+        )
+    first = _find_channels_first(model)
+    if first or len(taken) != 3 or taken[2] not in (1, 3):
+        kind = f"channels first (layer {first})" if first else "no channels last"
+        raise ValueError(
+            f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}, {kind}: "
+            'build its layers with data_format="channels_last", transpose its input, and take over the weights.'
+        )
+    if len(made) != 3 or any(a != b for a, b in zip(taken, made, strict=True) if None not in (a, b)):
+        raise ValueError(
+            f"Expected a model that returns images as it takes them, {taken}, got one that returns {made}."
+        )
+
+
+def _one_shape(tensors, kind):
+    if len(tensors) != 1:
+        raise ValueError(f"Expected a model with one {kind}, got {len(tensors)}: take the part of it that denoises.")
+    return tuple(tensors[0].shape[1:])
+
+
+def _find_channels_first(model):
+    """Return the name of a layer that takes images as (C, H, W), or None; those of models inside count."""
+    for layer in model.layers:
+        found = _find_channels_first(layer) if hasattr(layer, "layers") else None
+        if found or getattr(layer, "data_format", None) == "channels_first":
+            return found or layer.name
+    return None
+
+
 def predict(model, images, batch_size=256):
-    """Return the model's output for `images`; call it once for many, it costs 40 ms a call."""
+    """Return the model's output for `images`; call it once for many, it costs 40 ms a call.
+
+    Raises ValueError if the model takes other shapes than theirs, or their axes in another order.
+    """
+    taken = _one_shape(model.inputs, "input")
+    fits = len(taken) == images.ndim - 1
+    fits = fits and all(a in (None, b) for a, b in zip(taken, images.shape[1:], strict=True))
+    if not fits or _find_channels_first(model):
+        order = "" if not fits else ", channels first"
+        raise ValueError(f"Expected a model of images {images.shape[1:]}, got one that takes {taken}{order}.")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every fifth new model
     return model.predict(images, batch_size=batch_size, verbose=0)
 
@@ -147,7 +196,8 @@ def yardsticks(pairs, filtered, judge=None):
 
 
 def score_model(model, pairs, judge=None):
-    """Score the model's output on `pairs.noisy` against `pairs.clean`."""
+    """Score the model's output on `pairs.noisy` against `pairs.clean`; raise ValueError for no model of images."""
+    check_images_model(model)
     return score(predict(model, pairs.noisy), pairs, judge)
 
 

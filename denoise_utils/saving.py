@@ -8,11 +8,14 @@ import os
 import platform
 import tempfile
 import time
+import warnings
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 import h5py
+
+from denoise_utils import safe_open
 
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
@@ -135,23 +138,47 @@ def find_models(folder):
     return paths
 
 
-def load_model(path):
+def load_model(path, max_bytes=safe_open.MAX_BYTES):
     """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
 
-    Raises FileNotFoundError, or ValueError for a file that is not a saved Keras model.
+    `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built.
+    Raises FileNotFoundError, or ValueError with the reason; `max_bytes` bounds what is read and built.
     """
+    contents = safe_open.inspect_model(path, max_bytes)  # before the seconds that Keras takes to start
+    _warn_of_another_card(path)
     import keras
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"Expected an HDF5 file, got {path.name}, which is none or is cut short.")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # malformed files raise nearly anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"Expected a saved Keras model in {path.name}, which Keras refuses: {reason}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of older names of settings
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises nearly anything
+        reason = (str(error).strip().partition("\n")[0] or type(error).__name__)[:120]
+        raise safe_open.refusal(path, f"what Keras refuses ({reason})", contents.keras_version) from None
+    if model.count_params() != contents.parameters:
+        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
+    return model
+
+
+def _warn_of_another_card(path):
+    try:
+        other = card_matches(path) is False
+    except ValueError:  # whoever reads the card will say so
+        other = False
+    if other:
+        name = Path(path).name
+        warnings.warn(
+            f"Expected {name} as its card describes it, got other bytes: it was changed, or its card was not "
+            "written after it. Save it again, or remove the card.",
+            stacklevel=3,
+        )
+
+
+def card_matches(path):
+    """Say whether the card beside the .h5 at `path` is of this very file; None where no card says."""
+    beside = Path(path).with_suffix(".json")
+    told = read_card(path).get("sha256") if beside.is_file() else None
+    return None if told is None else told == hash_file(path)
 
 
 def read_card(path):
@@ -184,6 +211,26 @@ def machine():
     return name + (", products in bfloat16" if half else "")
 
 
+def describe_noise(told):
+    """Return the noise of a task's record in words: each strength, or the range that training drew it from."""
+    noise = told.get("noise")
+    parts = [f"{name} {value}" for name, value in noise.items()] if isinstance(noise, dict) else []
+    return ", ".join(parts)
+
+
+def describe_split(settings, scores):
+    """Return in words how many images trained, chose and tested a model, how they were drawn, and the seeds."""
+    told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
+    images = told.get("images")
+    sizes = images if isinstance(images, dict) else {"train": images}
+    counts = [f"{part} {size:,}" for part, size in (sizes | {"test": scores.get("images")}).items() if size]
+    rule = "test is the dataset's own, val a tenth of its training set"
+    if told.get("task") == "pairs":
+        rule = "test is a tenth of the pairs, val a fifth of the rest"
+    seeds = f"seed {told.get('seed')} for split and noise, {settings.get('seed')} for weights and order"
+    return f"{', '.join(counts)}; {rule}; {seeds}" if counts else ""
+
+
 def make_card(run, *, task, role, scores, noisy_scores, limits):
     """Return the card of a run's model: what it is, how it was made and how well it does.
 
@@ -196,6 +243,8 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "name": run.name,
         "task": task,
         "role": role,
+        "noise": describe_noise(run.settings["data"]),
+        "split": describe_split(run.settings, scores),
         "parameters": parameters,
         "trainable_parameters": trainable,
         "architecture": models.architecture_line(run.model),

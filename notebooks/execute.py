@@ -5,6 +5,7 @@ first error it names the cell, keeps what was executed under build/, and exits w
 """
 
 import argparse
+import asyncio
 import base64
 import io
 import os
@@ -33,6 +34,19 @@ STARTUP = re.compile(
 
 class ShowingClient(NotebookClient):
     """Execute a notebook and echo the progress lines of its trainings to the terminal."""
+
+    cleanup = None  # the shutdown of the kernel, once it has begun
+
+    @property
+    def stopped(self):
+        """Whether Ctrl-C, or a request to end, shut the kernel down: nbclient calls both a dead kernel."""
+        return hasattr(self, "_async_cleanup_kernel_future")
+
+    async def _async_cleanup_kernel(self):
+        """Shut the kernel down once: nbclient asks for it at Ctrl-C and again at its end, and fails then."""
+        if self.cleanup is None:
+            self.cleanup = asyncio.ensure_future(super()._async_cleanup_kernel())
+        await self.cleanup
 
     def output(self, outs, msg, display_id, cell_index):
         content = msg["content"]
@@ -75,11 +89,9 @@ def execute(path, position, started):
     try:
         with open(log, "ab") as file:
             client.execute(stderr=file)
-    except Exception as error:
-        if getattr(client, "_async_cleanup_kernel_future", None):  # Ctrl-C: nbclient ended the kernel, and stumbled
+    except (CellExecutionError, DeadKernelError) as error:
+        if client.stopped:
             raise KeyboardInterrupt from None
-        if not isinstance(error, CellExecutionError | DeadKernelError):
-            raise
         text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # the kernel's colours
         return notebook, f"{path.stem}, code cell {numbers[reached]} ({name_of(notebook.cells[reached])}):\n{text}"
     finally:

@@ -179,6 +179,7 @@ def test_card_is_made_from_the_run(clutter, tmp_path):
     assert card["parameters"] == run.model.count_params()
     assert card["settings"] == json.loads((run.folder / "settings.json").read_text())
     assert (card["epochs_run"], card["epoch"]) == (len(run.history), run.best["epoch"])
+    assert (card["noise"], card["split"].partition(";")[0]) == ("mix sum", "train 200, val 60")
     assert json.loads(json.dumps(card)) == card
 
 

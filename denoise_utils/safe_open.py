@@ -1,0 +1,186 @@
+"""Look into an .h5 before Keras does: is it whole, bounded, of standard layers only, with the weights they need?
+
+An .h5 can carry code (a Lambda layer holds bytecode, a custom class a module's path), point to other files
+of its reader (external links and storage) and declare more than any memory holds. Nothing here runs or
+builds what the file declares: `allow_list` admits its config, `graph` counts what it would need.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from denoise_utils import allow_list, graph
+
+MAX_BYTES = 512 * 2**20  # of the file, of all its numbers, and of the numbers in one tensor of one image
+MAX_CONFIG = 5_000_000  # characters of model_config
+MAX_OBJECTS = 20_000  # groups and arrays in the file
+MAX_NAMES = 10_000  # of layers in a model, of weights in a layer
+FILTERS = {"gzip", "lzf", None}  # those that h5py brings; others are plug-ins
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a checked .h5 holds."""
+
+    layers: list  # of graph.Layer, in the order of the file's config
+    parameters: int
+    keras_version: str | None  # that wrote it
+
+
+def inspect_model(path, max_bytes=MAX_BYTES):
+    """Return the Contents of the .h5 at `path`, without Keras.
+
+    Raises FileNotFoundError, or ValueError with the reason why it should not be opened.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
+    if path.stat().st_size > max_bytes:
+        raise ValueError(
+            f"Expected at most {max_bytes:,} bytes in {path.name}, got {path.stat().st_size:,}: "
+            "if you know where it is from, load it with a larger max_bytes."
+        )
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"Expected an HDF5 file, got {path.name}, which is none or is cut short.")
+    version = None
+    try:
+        with h5py.File(path) as file:
+            _check_tree(file, max_bytes)
+            version = _read_text(file, "keras_version")
+            return _inspect(file, version, max_bytes)
+    except ValueError as error:
+        raise refusal(path, str(error), version) from None
+    except Exception:  # a damaged file makes HDF5 raise nearly anything
+        raise refusal(path, "a damaged file, or one that is cut short", version) from None
+
+
+def refusal(path, reason, version=None):
+    """Return the ValueError that says why `path` is not opened; a file of Keras 1 or 2 with the way to convert it."""
+    reason = " ".join(reason.split())[:400]
+    said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened"
+    if version and version.startswith(("1.", "2.")):
+        return ValueError(
+            f"{said}. It was written by Keras {version}, whose files Keras 3 reads in part: "
+            "build the same layers anew, take over the weights with model.load_weights(path), and save that model."
+        )
+    return ValueError(f"{said}: ask its author for one that keeps to this, and do not open it otherwise.")
+
+
+def _inspect(file, version, max_bytes):
+    """Return the Contents of the open file: its config admitted, followed, and compared with its weights."""
+    text = _read_text(file, "model_config")
+    if text is None or not isinstance(file.get("model_weights"), h5py.Group):
+        raise ValueError("no model: model_config or model_weights is missing")
+    if len(text) > MAX_CONFIG:
+        raise ValueError(f"a config of {len(text):,} characters, more than {MAX_CONFIG:,}")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("a config that is no JSON, or is nested too deep") from None
+    if not isinstance(config, dict):
+        raise ValueError("a config that describes no model")
+    allow_list.check_depth(config)
+    allow_list.check_model(config)
+    layers, _ = graph.Graph(max_bytes // 4).follow(config)
+    layers = list(layers.values())
+    if sum(layer.parameters for layer in layers) * 4 > max_bytes:
+        raise ValueError(f"more parameters than fit into {max_bytes:,} bytes")
+    weights = _find_weights(file["model_weights"])
+    _compare(layers, weights)
+    for name, arrays in weights.items():
+        if not all(np.isfinite(array[...]).all() for array in arrays):
+            raise ValueError(f'the layer "{name}" with weights that are NaN or infinite')
+    return Contents(layers, sum(layer.parameters for layer in layers), version)
+
+
+def _check_tree(file, max_bytes):
+    """Raise ValueError for links that leave the file, or arrays that are not plain, stored and bounded."""
+    waiting, seen, total = [file], {h5py.h5o.get_info(file.id).addr}, 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f'the link "{name}", which points to another place or another file')
+            part = group[name]
+            address = h5py.h5o.get_info(part.id).addr
+            if address in seen or len(seen) > MAX_OBJECTS:
+                raise ValueError(f'"{name}", which is there twice or is one of more than {MAX_OBJECTS:,} parts')
+            seen.add(address)
+            if isinstance(part, h5py.Group):
+                waiting.append(part)
+            else:
+                total += _count_bytes(part, name)
+            if total > max_bytes:
+                raise ValueError(f"arrays of more than {max_bytes:,} bytes")
+
+
+def _count_bytes(array, name):
+    """Return the bytes that an array takes in memory; raise ValueError if it is not a plain array of numbers."""
+    if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "fiu" or array.shape is None:
+        raise ValueError(f'"{name}", which is no array of numbers')
+    if array.external or array.is_virtual:
+        raise ValueError(f'the array "{name}", whose numbers are in another file')
+    size = math.prod(array.shape) * array.dtype.itemsize
+    if array.compression not in FILTERS:
+        raise ValueError(f'the array "{name}", compressed in an unknown way')
+    if array.chunks is None and array.id.get_storage_size() != size:
+        raise ValueError(f'the array "{name}" without its numbers')
+    chunk = math.prod(array.chunks) * array.dtype.itemsize if array.chunks else 0
+    return max(size, chunk)
+
+
+def _read_text(file, name):
+    """Return an attribute that is one text, or None."""
+    if name not in file.attrs:
+        return None
+    stored = file.attrs.get_id(name)
+    if stored.shape != () or stored.dtype.kind not in "OS" or h5py.check_string_dtype(stored.dtype) is None:
+        raise ValueError(f"a {name} that is no text")
+    value = file.attrs[name]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _read_names(group, name):
+    """Return a list of names, which Keras spreads over several attributes if it is long."""
+    parts = [name] if name in group.attrs else [f"{name}{n}" for n in range(MAX_NAMES) if f"{name}{n}" in group.attrs]
+    names = []
+    for part in parts:
+        stored = group.attrs.get_id(part)
+        if len(stored.shape) != 1 or stored.shape[0] > MAX_NAMES:
+            raise ValueError(f"a list of {name} that is none")
+        if stored.shape[0]:
+            if h5py.check_string_dtype(stored.dtype) is None:
+                raise ValueError(f"a list of {name} that are no names")
+            names += [one.decode() if isinstance(one, bytes) else str(one) for one in group.attrs[part]]
+    return names
+
+
+def _find_weights(group):
+    """Return the stored arrays by layer, for layers that have any."""
+    weights = {}
+    for layer in _read_names(group, "layer_names"):
+        if layer not in group:
+            raise ValueError(f'the layer "{layer}" without its weights')
+        names = _read_names(group[layer], "weight_names")
+        missing = [name for name in names if not isinstance(group[layer].get(name), h5py.Dataset)]
+        if missing or layer in weights:
+            raise ValueError(f'the layer "{layer}" without its weights' if missing else f'two layers "{layer}"')
+        weights[layer] = [group[layer][name] for name in names]
+    if "top_level_model_weights" in group and _read_names(group["top_level_model_weights"], "weight_names"):
+        raise ValueError("weights that belong to no layer")
+    return {layer: arrays for layer, arrays in weights.items() if arrays}
+
+
+def _compare(layers, weights):
+    """Raise ValueError unless every layer has the weights that its config needs, and no others are there."""
+    for layer in layers:
+        stored, needed = [array.shape for array in weights.get(layer.name, [])], layer.all_weights
+        if sorted(stored) != sorted(needed):
+            raise ValueError(f'the layer "{layer.name}" with weights of {stored} instead of {needed}')
+    strange = set(weights) - {layer.name for layer in layers}
+    if strange:
+        raise ValueError(f'weights of "{min(strange)}", a layer that the model does not have')
