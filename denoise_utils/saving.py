@@ -10,12 +10,11 @@ import tempfile
 import time
 import warnings
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
 import h5py
 
-from denoise_utils import safe_open
+from denoise_utils import cards, safe_open
 
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
@@ -211,62 +210,12 @@ def machine():
     return name + (", products in bfloat16" if half else "")
 
 
-def describe_noise(told):
-    """Return the noise of a task's record in words: each strength, or the range that training drew it from."""
-    noise = told.get("noise")
-    parts = [f"{name} {value}" for name, value in noise.items()] if isinstance(noise, dict) else []
-    return ", ".join(parts)
-
-
-def describe_split(settings, scores):
-    """Return in words how many images trained, chose and tested a model, how they were drawn, and the seeds."""
-    told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
-    images = told.get("images")
-    sizes = images if isinstance(images, dict) else {"train": images}
-    counts = [f"{part} {size:,}" for part, size in (sizes | {"test": scores.get("images")}).items() if size]
-    rule = "test is the dataset's own, val a tenth of its training set"
-    if told.get("task") == "pairs":
-        rule = "test is a tenth of the pairs, val a fifth of the rest"
-    seeds = f"seed {told.get('seed')} for split and noise, {settings.get('seed')} for weights and order"
-    return f"{', '.join(counts)}; {rule}; {seeds}" if counts else ""
-
-
-def make_card(run, *, task, role, scores, noisy_scores, limits):
-    """Return the card of a run's model: what it is, how it was made and how well it does.
-
-    `scores` and `noisy_scores` are those of the model and of its untouched input on the test set.
-    """
-    from denoise_utils import models
-
-    parameters, trainable = models.count_parameters(run.model)
-    return {
-        "name": run.name,
-        "task": task,
-        "role": role,
-        "noise": describe_noise(run.settings["data"]),
-        "split": describe_split(run.settings, scores),
-        "parameters": parameters,
-        "trainable_parameters": trainable,
-        "architecture": models.architecture_line(run.model),
-        "settings": run.settings,
-        "epochs_run": len(run.history),
-        "epoch": run.best["epoch"],
-        "validation_loss": run.best["val_loss"],
-        "seconds": round(run.seconds, 1),
-        "machine": json.loads((run.folder / "finished.json").read_text())["machine"],
-        "test_scores": scores,
-        "noisy_input_scores": noisy_scores,
-        "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
-        "limits": limits,
-    }
-
-
 def save_run(run, folder, *, name=None, **about):
     """Save a run's model and card to `folder` as `name` (the run's by default); return the card.
 
-    `about` is what `make_card` asks for.
+    `about` is what `cards.make_card` asks for.
     """
-    card = make_card(run, **about)
+    card = cards.make_card(run, **about)
     name = name or run.name
     save_model(run.model, Path(folder) / f"{name}.h5", card)
     print(f"{name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")

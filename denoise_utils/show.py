@@ -3,7 +3,7 @@
 import textwrap
 from pathlib import Path
 
-from denoise_utils import profiles, safe_open, saving
+from denoise_utils import cards, profiles, safe_open, saving
 
 SCORES = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}", "excess": "excess BCE {:.4f}", "mse": "MSE {:.5f}"}
 SHARES = {"legibility": "{:.1%} read by the judge", "accuracy": "{:.1%} right"}
@@ -38,9 +38,9 @@ def _card_lines(card):
     facts = {
         "task": card.get("task"),
         "role": card.get("role"),
-        "noise": card.get("noise") or saving.describe_noise(told),
+        "noise": card.get("noise") or cards.describe_noise(told),
         "data": ", ".join(f"{name} {sha256}" for name, sha256 in _dict(told.get("datasets")).items()),
-        "split": card.get("split") or saving.describe_split(settings, _dict(card.get("test_scores"))),
+        "split": card.get("split") or cards.describe_split(settings, _dict(card.get("test_scores"))),
         "architecture": card.get("architecture"),
         "optimizer": " ".join(str(part) for part in rate if part is not None),
         "loss": settings.get("loss"),

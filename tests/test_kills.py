@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PROGRAM = """
 import pathlib, sys
 import numpy as np
-from denoise_utils import models, saving, training
+from denoise_utils import cards, models, saving, training
 root = pathlib.Path(sys.argv[1])
 images = np.random.default_rng(0).random((64, 28, 28, 1), dtype=np.float32)
 data = (images, images), (images[:32], images[:32])
@@ -23,7 +23,7 @@ for seed in range(1000):
         lambda: models.capped_autoencoder(4, 1), *data, name="killed", runs=root / "runs", record={"noise": {}},
         epochs=8, batch_size=32, seed=seed, learning_rate=4e-3, keep=(1, 3),
     )
-    card = saving.make_card(run, task="clutter", role="capped", scores={}, noisy_scores={}, limits="for a test")
+    card = cards.make_card(run, task="clutter", role="capped", scores={}, noisy_scores={}, limits="for a test")
     saving.save_model(run.model, root / "models" / "killed.h5", card)
     saving.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
 """

@@ -9,7 +9,7 @@ import time
 import h5py
 import pytest
 
-from denoise_utils import cli, models, originals, saving, show
+from denoise_utils import cards, cli, models, originals, saving, show
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "models").glob("*.h5"))
@@ -106,6 +106,6 @@ def test_what_cannot_be_opened_is_one_line_and_exit_code_2(tmp_path, capsys):
 
 def test_split_of_own_pairs_and_of_unknown_data_is_told():
     told = {"task": "pairs", "seed": 0, "images": {"train": 144, "val": 36}, "noise": {"files": ["X.pkl", "Y.pkl"]}}
-    split = saving.describe_split({"data": told, "seed": 2}, {"images": 20})
+    split = cards.describe_split({"data": told, "seed": 2}, {"images": 20})
     assert split.startswith("train 144, val 36, test 20; test is a tenth of the pairs") and "2 for weights" in split
-    assert saving.describe_split({}, {}) == "" and saving.describe_noise({}) == ""
+    assert cards.describe_split({}, {}) == "" and cards.describe_noise({}) == ""

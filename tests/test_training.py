@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import evaluation, models, noise, saving, training
+from denoise_utils import cards, evaluation, models, noise, saving, training
 
 PROGRAM = """
 import sys
@@ -175,7 +175,7 @@ def test_cosine_schedule_warms_up_and_ends_at_zero():
 
 def test_card_is_made_from_the_run(clutter, tmp_path):
     run = train(clutter, tmp_path)
-    card = saving.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
+    card = cards.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
     assert card["parameters"] == run.model.count_params()
     assert card["settings"] == json.loads((run.folder / "settings.json").read_text())
     assert (card["epochs_run"], card["epoch"]) == (len(run.history), run.best["epoch"])

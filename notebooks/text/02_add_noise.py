@@ -174,8 +174,8 @@ run = training.train(
 judge = run.model
 ceiling = evaluation.legibility(judge, clean, labels)
 scores, limits = {"accuracy": ceiling, "images": len(clean)}, "Reads clean digits only; a measure, not a denoiser."
-card = saving.make_card(run, task="digits", role="judge", scores=scores, noisy_scores=None, limits=limits)
-saving.save_model(judge, profile.models / "digit_judge.h5", card)
+about = {"task": "digits", "role": "judge", "scores": scores, "noisy_scores": None, "limits": limits}
+saving.save_run(run, profile.models, **about)
 Markdown(
     f"The judge has {judge.count_params():,} parameters and reads **{ceiling:.2%}** of {len(clean):,} clean test digits "
     f"({digits.label}); it was trained for {len(run.history)} epochs."

@@ -1,0 +1,54 @@
+"""Make the card of a saved model: all from its run, nothing typed."""
+
+import json
+from importlib import metadata
+
+
+def describe_noise(told):
+    """Return the noise of a task's record in words: each strength, or the range that training drew it from."""
+    noise = told.get("noise")
+    parts = [f"{name} {value}" for name, value in noise.items()] if isinstance(noise, dict) else []
+    return ", ".join(parts)
+
+
+def describe_split(settings, scores):
+    """Return in words how many images trained, chose and tested a model, how they were drawn, and the seeds."""
+    told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
+    images = told.get("images")
+    sizes = images if isinstance(images, dict) else {"train": images}
+    counts = [f"{part} {size:,}" for part, size in (sizes | {"test": scores.get("images")}).items() if size]
+    rule = "test is the dataset's own, val a tenth of its training set"
+    if told.get("task") == "pairs":
+        rule = "test is a tenth of the pairs, val a fifth of the rest"
+    seeds = f"seed {told.get('seed')} for split and noise, {settings.get('seed')} for weights and order"
+    return f"{', '.join(counts)}; {rule}; {seeds}" if counts else ""
+
+
+def make_card(run, *, task, role, scores, noisy_scores, limits):
+    """Return the card of a run's model: what it is, how it was made and how well it does.
+
+    `scores` and `noisy_scores` are those of the model and of its untouched input on the test set.
+    """
+    from denoise_utils import models
+
+    parameters, trainable = models.count_parameters(run.model)
+    return {
+        "name": run.name,
+        "task": task,
+        "role": role,
+        "noise": describe_noise(run.settings["data"]),
+        "split": describe_split(run.settings, scores),
+        "parameters": parameters,
+        "trainable_parameters": trainable,
+        "architecture": models.architecture_line(run.model),
+        "settings": run.settings,
+        "epochs_run": len(run.history),
+        "epoch": run.best["epoch"],
+        "validation_loss": run.best["val_loss"],
+        "seconds": round(run.seconds, 1),
+        "machine": json.loads((run.folder / "finished.json").read_text())["machine"],
+        "test_scores": scores,
+        "noisy_input_scores": noisy_scores,
+        "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
+        "limits": limits,
+    }
