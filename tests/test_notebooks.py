@@ -21,6 +21,8 @@ NAMES = [path.stem for path in TEXTS]
 MODELS = [
     "clutter_cap_baseline",
     "clutter_project_c",
+    "clutter_small",
+    "clutter_tiny",
     "colour_big",
     "colour_medium",
     "colour_small",
@@ -30,6 +32,7 @@ MODELS = [
     "occlusion_big",
     "occlusion_project_o",
     "occlusion_small",
+    "salt_pepper_small",
     "watermark_big",
     "watermark_medium",
     "watermark_project_w",
