@@ -210,7 +210,7 @@ REFUSED = {
     "IN without pictures": (["empty", "out"], "Expected pictures (.png, .jpg, .jpeg) in"),
     "OUT is there": (["in", "full"], "Expected no a.png in OUT, found it and 1 more: name another, or add --force"),
     "OUT is a file": (["in", "file"], "Expected OUT to be a folder, as IN is one"),
-    "OUT is below a file": (["in", "file/out"], "Expected a folder to write to at"),
+    "OUT is below a file": (["in", "file/out"], "Expected a folder with room for 1 bytes at"),
     "OUT is IN": (["in", "in", "--force"], "Expected OUT apart from IN"),
     "OUT is IN by another name": (["in", "link", "--force"], "Expected OUT apart from IN"),
     "OUT has no ending": (["in/a.png", "other"], "Expected OUT to end in .png"),
