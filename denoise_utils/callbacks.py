@@ -57,7 +57,7 @@ class ResumedEarlyStopping(keras.callbacks.EarlyStopping):
 class SaveEpoch(keras.callbacks.Callback):
     """After each epoch: keep the best model, the whole state and the log, each in one piece.
 
-    ModelCheckpoint, called before, writes `checkpoint.h5`; here it is renamed to `best.h5`.
+    ModelCheckpoint, called before, writes `.checkpoint.h5`; here it is renamed to `best.h5`.
     The log is written last: it says which state counts.
     """
 
@@ -78,8 +78,8 @@ class SaveEpoch(keras.callbacks.Callback):
                 "give validation data; lower the learning rate."
             )
         log["seconds"] = round(time.perf_counter() - self.started, 2)
-        if (self.folder / "checkpoint.h5").is_file():
-            saving.replace(self.folder / "checkpoint.h5", self.folder / "best.h5")
+        if (self.folder / ".checkpoint.h5").is_file():
+            saving.replace(self.folder / ".checkpoint.h5", self.folder / "best.h5")
         with saving.atomic_path(self.folder / f"epoch_{epoch + 1}.weights.h5") as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
         if epoch + 1 in self.keep:

@@ -147,10 +147,10 @@ def _read_history(folder):
 def _fit(model, train_data, val_data, settings, folder, history, augment):
     """Fit from the epoch after `history` to the end, saving as it goes."""
     batches = callbacks.Batches(*train_data, settings["batch_size"], settings["seed"], len(history), augment)
-    (folder / "checkpoint.h5").unlink(missing_ok=True)
+    (folder / ".checkpoint.h5").unlink(missing_ok=True)
     best = min((log["val_loss"] for log in history), default=None)
     checkpoint = keras.callbacks.ModelCheckpoint(
-        folder / "checkpoint.h5", monitor="val_loss", save_best_only=True, initial_value_threshold=best
+        folder / ".checkpoint.h5", monitor="val_loss", save_best_only=True, initial_value_threshold=best
     )
     called = [checkpoint, callbacks.SaveEpoch(folder, history, settings)]
     if settings.get("average"):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import cli, images, models, saving, stopping, training
+from denoise_utils import callbacks, cli, images, models, saving, stopping
 from tests.conftest import ROOT
 from tests.test_cli import small_quick  # noqa: F401
 from tests.test_notebooks import project  # noqa: F401
@@ -70,14 +70,14 @@ def full_disk(num_bytes):
 
 def test_full_disk_stops_a_training_that_goes_on_where_it_was(clutter, tmp_path, capsys, monkeypatch):
     whole = train(clutter, tmp_path / "whole", epochs=2)
-    write_history = training.SaveEpoch.on_epoch_end
+    write_history = callbacks.SaveEpoch.on_epoch_end
 
     def fill_up(self, epoch, logs=None):
         write_history(self, epoch, logs)
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
     with monkeypatch.context() as patch, full_disk(10**12):
-        patch.setattr(training.SaveEpoch, "on_epoch_end", fill_up)
+        patch.setattr(callbacks.SaveEpoch, "on_epoch_end", fill_up)
         with pytest.raises(OSError, match=r"room for .* bytes at .*File too large.*Make room.*finished is kept"):
             train(clutter, tmp_path / "filled", epochs=2)
     capsys.readouterr()

@@ -28,7 +28,6 @@ for seed in range(1000):
     saving.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
 """
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-UNFINISHED = "checkpoint.h5"  # that ModelCheckpoint writes; it is renamed to best.h5 once it is whole
 
 
 def kill_trainings(folder, number):
@@ -59,7 +58,7 @@ def check_whole(root):
     """Open every file that a killed training left under its own name; return how many models there were."""
     opened = 0
     for path in root.rglob("*"):
-        if path.is_dir() or path.name.startswith(".") or path.name == UNFINISHED:
+        if path.is_dir() or path.name.startswith("."):
             continue
         if path.name.endswith(".weights.h5"):
             model = models.capped_autoencoder(4, 1)
