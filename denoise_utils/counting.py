@@ -94,7 +94,7 @@ def count_built(model, stored, constants, cap):
 
 
 def _shape(shape):
-    """Return the shape of one image as "28x28x1"; "any" stands for an open side."""
+    """Return the shape of one image as "28x28x1"; "?" stands for an open side."""
     if not isinstance(shape, tuple):
         return f"{len(shape)} of them"
-    return "x".join("any" if size is None else str(size) for size in shape[1:])
+    return "x".join("?" if size is None else str(size) for size in shape[1:])

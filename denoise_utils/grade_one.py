@@ -48,7 +48,7 @@ def check_shapes(model, shape):
             raise ValueError(f"{expected}, got {len(found)} {side}s: build it with one.")
         batch, *rest = found
         if len(rest) == 3 and all(size in (None, wanted) for size, wanted in zip(rest, shape, strict=True)):
-            if batch is not None:
+            if side == "input" and batch is not None:
                 raise ValueError(f"{expected}, got batches of {batch} only: leave the batch size out of Input.")
             continue
         if tuple(rest) == (shape[2], *shape[:2]):

@@ -38,7 +38,7 @@ def check_verdicts(rows, expected):
             wrong.append((name, one.verdict, one.says, row["verdict"], said))
         if not one.says and row["verdict"] == "PASS" and row["flags"]:
             wrong.append((name, "no flag", row["flags"]))
-    assert not wrong
+    assert not wrong, wrong
     assert list(rows) == ["noisy input"]
 
 
