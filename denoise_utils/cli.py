@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import profiles, recipes, saving
+from denoise_utils import noise, profiles, recipes, saving
 
 
 def _report(arguments):
@@ -48,6 +48,31 @@ def _reproduce(arguments):
     found = reproduce.reproduce(path, profile)
     print(reproduce.describe(found))
     return 0 if found["identical"] else 1
+
+
+def _search(arguments):
+    profile = profiles.load_profile(arguments.profile)
+    if arguments.seed < 0:
+        raise ValueError(f"Expected a seed from 0 up, got {arguments.seed}.")
+    task = arguments.task or noise.assignment_task()
+    sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "seed": arguments.seed}
+    pairs = noise.load_task(task, **sizes)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from denoise_utils import workers
+
+    settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
+    found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings, deadline=60 * arguments.deadline)
+    if found is None:
+        print("The search is over; its chief has the ranking.")
+        return 0
+    columns = ["val_bce", *profile.grid, "parameters"]
+    print("  ".join(["rank", *columns]))
+    for rank, row in enumerate(found.rows[:10], 1):
+        print("  ".join(str(value) for value in (rank, f"{row['val_bce']:.4f}", *(row[c] for c in columns[1:]))))
+    print(
+        f"{len(found.rows)} trials, {found.num_loaded} of them finished before. The ledger: {found.folder / 'ledger'}"
+    )
+    return 0
 
 
 def _positive(text):
@@ -97,6 +122,26 @@ def make_parser():
     reproduce.add_argument("model", help="the .h5")
     reproduce.add_argument("--profile", choices=["full", "quick"], default="full", help="whose data it was trained on")
     reproduce.set_defaults(run=_reproduce)
+    search = commands.add_parser(
+        "search",
+        help="search the grid of notebook 04, in one process or several",
+        description="Train every legal configuration of the profile's grid once. Stopped or killed, it goes on where "
+        "it was. On several machines set KERASTUNER_TUNER_ID (chief on one, another name on each other), "
+        "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT (the chief's, on all).",
+    )
+    tasks = [name for name, task in noise.TASKS.items() if task.dataset == "mnist"] + ["pairs"]
+    search.add_argument("--task", choices=tasks, help="default: clutter, or pairs if DENOISE_PAIRS is set")
+    search.add_argument("--workers", type=_positive, default=1, help="processes that train (default: %(default)s)")
+    search.add_argument("--profile", choices=["full", "quick"], help="default: DENOISE_PROFILE, else quick")
+    search.add_argument("--seed", type=int, default=0, help="of the weights and the noise (default: %(default)s)")
+    search.add_argument(
+        "--deadline",
+        type=_positive,
+        default=60,
+        metavar="MINUTES",
+        help="give up after so long without a finished trial, with several workers (default: %(default)s)",
+    )
+    search.set_defaults(run=_search)
     return parser
 
 
