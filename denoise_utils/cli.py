@@ -55,7 +55,7 @@ def _search(arguments):
     if arguments.seed < 0:
         raise ValueError(f"Expected a seed from 0 up, got {arguments.seed}.")
     task = arguments.task or noise.assignment_task()
-    sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "seed": arguments.seed}
+    sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
     pairs = noise.load_task(task, **sizes)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from denoise_utils import workers
