@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from denoise_utils import commands, images, profiles, recipes, stopping
+from denoise_utils import commands, images, noise, profiles, recipes, stopping
 
 
 def _positive(text):
@@ -24,7 +24,7 @@ def make_parser():
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__)
     added = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_train, _add_reproduce):
+    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_train, _add_reproduce):
         add(added)
     return parser
 
@@ -66,6 +66,29 @@ def _add_report(added):
     _add_cap(report)
     _add_profile(report)
     report.set_defaults(run=commands.report)
+
+
+def _add_search(added):
+    search = added.add_parser(
+        "search",
+        help="search the grid of notebook 04, in one process or several",
+        description="Train every legal configuration of the profile's grid once. Stopped or killed, it goes on where "
+        "it was. On several machines set KERASTUNER_TUNER_ID (chief on one, another name on each other), "
+        "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT (the chief's, on all).",
+    )
+    tasks = [name for name, task in noise.TASKS.items() if task.dataset == "mnist"] + ["pairs"]
+    search.add_argument("--task", choices=tasks, help="default: clutter, or pairs if DENOISE_PAIRS is set")
+    search.add_argument("--workers", type=_positive, default=1, help="processes that train (default: %(default)s)")
+    search.add_argument("--seed", type=_from_zero, default=0, help="of weights and noise (default: %(default)s)")
+    search.add_argument(
+        "--deadline",
+        type=_positive,
+        default=60,
+        metavar="MINUTES",
+        help="give up after so long without a finished trial, with several workers (default: %(default)s)",
+    )
+    _add_profile(search, default=None)
+    search.set_defaults(run=commands.search)
 
 
 def _add_train(added):

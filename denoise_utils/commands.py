@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import images, profiles, recipes, saving
+from denoise_utils import images, noise, profiles, recipes, saving
 from denoise_utils.show import describe
 
 
@@ -29,6 +29,29 @@ def report(arguments):
     report.write_report(found, out)
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
+
+
+def search(arguments):
+    """Search the profile's grid in one process or several, and print the head of the ranking."""
+    profile = profiles.load_profile(arguments.profile)
+    task = arguments.task or noise.assignment_task()
+    sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
+    pairs = noise.load_task(task, **sizes)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from denoise_utils import workers
+
+    settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
+    found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings, deadline=60 * arguments.deadline)
+    if found is None:
+        print("The search is over; its chief has the ranking.")
+        return 0
+    columns = ["val_bce", *profile.grid, "parameters"]
+    print("  ".join(["rank", *columns]))
+    for rank, row in enumerate(found.rows[:10], 1):
+        print("  ".join(str(value) for value in (rank, f"{row['val_bce']:.4f}", *(row[c] for c in columns[1:]))))
+    loaded = f"{found.num_loaded} of them finished before"
+    print(f"{len(found.rows)} trials, {loaded}. The ledger: {found.folder / 'ledger'}")
+    return 0
 
 
 def show(arguments):

@@ -14,6 +14,39 @@ import keras_tuner
 from denoise_utils import models, saving, stopping, training
 
 MODEL_AXES = ("filters", "depth")
+OBJECTIVE = keras_tuner.Objective("val_loss", "min")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search will do, and the folder of its ledger; workers get it from the process that starts them."""
+
+    grid: dict
+    legal: list  # architectures within the cap: filters, depth, parameters
+    over: list
+    settings: dict
+    folder: Path
+
+    @property
+    def configurations(self):
+        """The settings of every trial, in Keras Tuner's order."""
+        space = self.make_space().space
+        product = itertools.product(*(axis.values for axis in space))
+        return [dict(zip([axis.name for axis in space], values, strict=True)) for values in product]
+
+    @property
+    def ledger(self):
+        """Folder with one file for each finished trial."""
+        return self.folder / "ledger"
+
+    def make_space(self):
+        """Return Keras Tuner's space of all legal configurations and no others."""
+        space = keras_tuner.HyperParameters()
+        space.Choice("architecture", [label(row) for row in self.legal])
+        for axis in self.grid:
+            if axis not in MODEL_AXES:
+                space.Choice(axis, self.grid[axis])
+        return space
 
 
 @dataclass(frozen=True)
@@ -74,22 +107,27 @@ class CappedHyperModel(keras_tuner.HyperModel):
         return model.fit(noisy, clean, validation_batch_size=256, **sizes, **kwargs)
 
 
-class LedgerGridSearch(keras_tuner.GridSearch):
-    """GridSearch with a ledger: one file per finished trial, looked up before training.
+def ledger_name(values):
+    """Return the name of the ledger's file for the trial with these settings."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] + ".json"
+
+
+class LedgerTuner(keras_tuner.Tuner):
+    """A tuner with a ledger: one file per finished trial, looked up before training.
 
     Keras Tuner's own resume loses trials after a kill (its issue 1055), so every search starts
     over and walks through what the ledger holds without training it.
     """
 
-    def __init__(self, hypermodel, ledger, num_trials, **kwargs):
-        super().__init__(hypermodel, **kwargs)
-        self.ledger, self.num_trials, self.rows, self.num_loaded = Path(ledger), num_trials, [], 0
+    def __init__(self, plan, oracle, project):
+        hypermodel = CappedHyperModel(plan.legal, plan.settings["seed"])
+        # overwrite: the ledger remembers, not the tuner
+        super().__init__(oracle, hypermodel, directory=plan.folder, project_name=project, overwrite=True)
+        self.ledger, self.num_trials, self.rows, self.num_loaded = plan.ledger, len(plan.configurations), [], 0
 
     def run_trial(self, trial, *args, **kwargs):
         """Return the trial's best validation loss, from the ledger or from training it."""
-        values = trial.hyperparameters.values
-        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-        path = self.ledger / f"{digest}.json"
+        path = self.ledger / ledger_name(trial.hyperparameters.values)
         if path.is_file():
             row = json.loads(path.read_text())
             self.rows.append(row)
@@ -122,13 +160,8 @@ class LedgerGridSearch(keras_tuner.GridSearch):
         print(f"\r{line}{spent / 60:.1f} min, about {left / 60:.1f} min to go  ", end="", flush=True)
 
 
-def search(grid, cap, pairs, *, runs, seed=0):
-    """Train every legal configuration of `grid` once and return a Search, best first.
-
-    `pairs` is a noise.TaskData: its train part is trained on, its val part compares the trials.
-    Over-cap architectures are left out before training. Raises RuntimeError unless the completed
-    trials are exactly the legal configurations.
-    """
+def make_plan(grid, cap, pairs, *, runs, seed=0):
+    """Return the Plan of searching `grid`, and make its folder, named by all that the result depends on."""
     legal, over = split_by_cap(grid, cap)
     if not legal:
         raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
@@ -137,34 +170,37 @@ def search(grid, cap, pairs, *, runs, seed=0):
     folder = training.run_folder(runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
     saving.write_json(folder / "settings.json", settings)
-    settings_per_model = math.prod(len(values) for axis, values in grid.items() if axis not in MODEL_AXES)
-    num_trials = len(legal) * settings_per_model
-    tuner = LedgerGridSearch(
-        CappedHyperModel(legal, seed),
-        folder / "ledger",
-        num_trials,
-        objective=keras_tuner.Objective("val_loss", "min"),
-        hyperparameters=_make_space(grid, legal),
-        directory=folder,
-        project_name="tuner",
-        overwrite=True,  # the ledger remembers, not the tuner
-    )
-    val_data = pairs.val.noisy, pairs.val.clean
+    return Plan(grid, legal, over, settings, folder)
+
+
+def search(grid, cap, pairs, *, runs, seed=0):
+    """Train every legal configuration of `grid` once and return a Search, best first.
+
+    `pairs` is a noise.TaskData: its train part is trained on, its val part compares the trials.
+    Over-cap architectures are left out before training. Raises RuntimeError unless the completed
+    trials are exactly the legal configurations.
+    """
+    plan = make_plan(grid, cap, pairs, runs=runs, seed=seed)
+    oracle = keras_tuner.oracles.GridSearchOracle(objective=OBJECTIVE, hyperparameters=plan.make_space())
+    tuner = LedgerTuner(plan, oracle, "tuner")
+    arrays, options = fit_data(pairs)
     with stopping.noticed():
-        tuner.search(pairs.train.noisy, pairs.train.clean, validation_data=val_data, verbose=0)
-    if tuner.num_loaded < num_trials:
+        tuner.search(*arrays, **options)
+    if tuner.num_loaded < tuner.num_trials:
         print()
-    if len(tuner.rows) != num_trials:
-        raise RuntimeError(f"Expected {num_trials} finished trials, got {len(tuner.rows)}: see {folder}.")
-    rows = sorted(tuner.rows, key=lambda row: row["val_bce"])
-    return Search(rows, over, len(over) * settings_per_model, tuner.num_loaded, folder)
+    return collect(plan, tuner.rows, tuner.num_loaded)
 
 
-def _make_space(grid, legal):
-    """Return Keras Tuner's space of all legal configurations and no others."""
-    space = keras_tuner.HyperParameters()
-    space.Choice("architecture", [label(row) for row in legal])
-    for axis in grid:
-        if axis not in MODEL_AXES:
-            space.Choice(axis, grid[axis])
-    return space
+def fit_data(pairs):
+    """Return what a tuner's `search` is called with: arguments and keywords."""
+    validation = pairs.val.noisy, pairs.val.clean
+    return (pairs.train.noisy, pairs.train.clean), {"validation_data": validation, "verbose": 0}
+
+
+def collect(plan, rows, num_loaded):
+    """Return the finished Search from the rows of all its trials; raises RuntimeError if one is missing."""
+    if len(rows) != len(plan.configurations):
+        raise RuntimeError(f"Expected {len(plan.configurations)} finished trials, got {len(rows)}: see {plan.folder}.")
+    settings_per_model = len(plan.configurations) // len(plan.legal)
+    rows = sorted(rows, key=lambda row: row["val_bce"])
+    return Search(rows, plan.over, len(plan.over) * settings_per_model, num_loaded, plan.folder)

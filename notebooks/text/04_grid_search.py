@@ -10,10 +10,14 @@
 # # 4. Grid search: which settings make the best of 3,600 parameters?
 
 # %%
+import heapq
+import tempfile
+import time
+
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, saving, search
+from denoise_utils import evaluation, noise, plots, profiles, saving, search, workers
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -183,6 +187,86 @@ seconds = np.array([row["seconds"] for row in found.rows])
 Markdown(
     f"{len(seconds)} trials took {seconds.sum() / 60:.1f} minutes on this machine, {seconds.mean():.1f} s each (sd {seconds.std():.1f}); "
     f"the over-cap configurations would have added about {found.num_skipped * seconds.mean() / 60:.1f} minutes."
+)
+
+# %% [markdown]
+# ## Two workers on this machine
+#
+# `python -m denoise_utils search --workers 2` runs the same search with Keras Tuner's chief, which hands out trials and keeps the ledger, and two
+# workers that train. A worker that is killed is started again and repeats its one trial. We measure a small part of the grid, from nothing, with one process and with two workers.
+
+# %%
+part = {axis: values[-1:] for axis, values in profile.grid.items()}
+part |= {"filters": profile.grid["filters"], "depth": profile.grid["depth"][:1], "epochs": profile.grid["epochs"][:1]}
+walls, tables = {}, {}
+for num_workers in profile.pick((1, 2), ()):
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        tables[num_workers] = workers.search_parallel(
+            part, profiles.CAP, pairs, runs=folder, num_workers=num_workers, seed=seed
+        ).rows
+        walls[num_workers] = time.perf_counter() - started
+if not walls:
+    print("Measured in the full profile only: the processes' start alone takes longer than these small trials.")
+
+# %% [markdown]
+# Wall time holds the start of the processes, most of it TensorFlow's import; the notebook's own process has that behind it.
+
+# %%
+columns = {"workers": ("workers", "{}"), "trials": ("trials", "{}"), "wall": ("wall time (s)", "{:.0f}")}
+columns |= {"rate": ("trials per minute", "{:.1f}"), "mean": ("seconds per trial", "{:.1f}")}
+rows = [
+    {"workers": n, "trials": len(t), "wall": walls[n], "rate": 60 * len(t) / walls[n]}
+    | {"mean": np.mean([row["seconds"] for row in t])}
+    for n, t in tables.items()
+]
+Markdown(evaluation.format_table(rows, columns, pairs.label) if rows else "Not measured in this profile.")
+
+# %% [markdown]
+# What the second worker gains, and whether both searches say the same:
+
+# %%
+same = "Not measured in this profile."
+if tables:
+    orders = [[[row[axis] for axis in part] for row in table] for table in tables.values()]
+    one, two = (np.array([row["val_bce"] for row in table]) for table in tables.values())
+    same = (
+        f"Two workers take {walls[2] / walls[1]:.2f} times the wall time of one process, and each trial {rows[1]['mean'] / rows[0]['mean']:.2f} times as "
+        "long: TensorFlow uses several cores in one process already, and the workers share them. The rankings are "
+        f"**{'the same' if orders[0] == orders[1] else 'not the same'}**; the validation losses differ by at most {np.max(np.abs(one - two)):.1e}."
+    )
+Markdown(same)
+
+# %% [markdown]
+# ## On paper: 10 and 1,000 machines
+#
+# The chief hands the next trial to the first machine that is free. With the measured seconds of every trial of the whole search, that is a short
+# calculation, for machines like this one and without their start:
+
+# %%
+queue = sorted(found.rows, key=lambda row: [profile.grid[axis].index(row[axis]) for axis in profile.grid])
+rows, busy = [], sum(row["seconds"] for row in queue)
+for machines in (1, 10, 1000):
+    free = [0.0] * machines  # the moment from which each is free
+    for row in queue:
+        heapq.heapreplace(free, free[0] + row["seconds"])
+    wall, used = max(free), sum(moment > 0 for moment in free)
+    rows.append({"machines": machines, "used": used, "wall": wall, "gain": busy / wall, "paid": machines * wall / 60})
+columns = {"machines": ("machines", "{:,}"), "used": ("with a trial", "{}"), "wall": ("wall time (s)", "{:.0f}")}
+columns |= {"gain": ("times as fast", "{:.1f}"), "paid": ("machine minutes", "{:.0f}")}
+Markdown(evaluation.format_table(rows, columns))
+
+# %% [markdown]
+# The longest trial is the floor of the wall time, whatever the number of machines:
+
+# %%
+longest = max(row["seconds"] for row in queue)
+ten, thousand = rows[1:]
+Markdown(
+    f"{len(queue)} trials of {busy / len(queue):.1f} s are {busy / 60:.1f} machine minutes of work. Ten machines need {ten['wall']:.0f} s and are busy "
+    f"{busy / 10 / ten['wall']:.0%} of the time. Of a thousand, {thousand['used']} get a trial; the search takes {thousand['wall']:.0f} s, which is the longest trial "
+    f"({longest:.0f} s), and a start of 10 s on each would be {10 / (10 + longest):.0%} of it. From about {int(np.ceil(busy / longest))} machines on, the longest "
+    "trial sets the time: only shorter trials (no short twins, early stopping) would help."
 )
 
 # %% [markdown]

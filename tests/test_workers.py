@@ -1,0 +1,248 @@
+"""The search by chief and workers: complete, ranked as in one process, finished although workers are killed."""
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from denoise_utils import cli, profiles, search, workers
+from tests.conftest import ROOT
+from tests.test_search import GRID, run_search
+
+SMALL = GRID | {"filters": [4, 8, 40], "epochs": [1]}  # four legal configurations
+PROGRAM = """
+import sys
+from denoise_utils import noise, workers
+from tests.test_workers import SMALL
+if __name__ == "__main__":
+    pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
+    try: workers.search_parallel(SMALL, 3600, pairs, runs=sys.argv[1], num_workers=2)
+    except KeyboardInterrupt: sys.exit(130)
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(clutter, tmp_path_factory):
+    """The search in one process."""
+    return run_search(clutter, tmp_path_factory.mktemp("alone"), SMALL)
+
+
+@pytest.fixture
+def plan(clutter, tmp_path):
+    return search.make_plan(SMALL, 3600, clutter, runs=tmp_path)
+
+
+def search_parallel(clutter, runs, **options):
+    return workers.search_parallel(SMALL, 3600, clutter, runs=runs, num_workers=2, **options)
+
+
+def without_seconds(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def count_starts(folder):
+    """Count how often each trial was begun, by the workers' logs."""
+    text = "".join(path.read_text() for path in folder.glob("logs/*.log"))
+    return Counter(re.findall(r"^trial (\w+\.json):", text, re.M))
+
+
+def test_two_workers_find_what_one_process_finds(alone, clutter, tmp_path, capfd):
+    found = search_parallel(clutter, tmp_path)
+    assert found.folder.name == alone.folder.name and found.num_loaded == 0
+    assert without_seconds(found.rows) == without_seconds(alone.rows)
+    assert (found.over_cap, found.num_skipped) == (alone.over_cap, alone.num_skipped)
+    ledger = {path.name for path in (alone.folder / "ledger").iterdir()}
+    assert {path.name for path in (found.folder / "ledger").iterdir()} == ledger
+    assert count_starts(found.folder) == dict.fromkeys(ledger, 1)
+    assert "trial 4/4" in capfd.readouterr().out and not multiprocessing.active_children()
+    again = run_search(clutter, tmp_path, SMALL)
+    assert again.num_loaded == 4 and again.rows == found.rows
+    assert search_parallel(clutter, tmp_path).rows == found.rows
+
+
+def wait_for(condition, seconds=300):
+    for _ in range(seconds * 50):
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it never came")
+
+
+def test_killed_worker_costs_only_its_trial(alone, clutter, tmp_path):
+    killed = []
+
+    def kill_in_a_trial():
+        log = wait_for(lambda: list(tmp_path.glob("*/logs/worker1.log")))[0]
+        name = wait_for(lambda: re.search(r"^trial (\w+\.json):", log.read_text(), re.M))[1]
+        worker = next(child for child in multiprocessing.active_children() if child.name == "worker1")
+        os.kill(worker.pid, signal.SIGKILL)
+        killed.append(name)
+
+    killer = threading.Thread(target=kill_in_a_trial)
+    killer.start()
+    found = search_parallel(clutter, tmp_path, deadline=300)
+    killer.join()
+    assert without_seconds(found.rows) == without_seconds(alone.rows)
+    starts = count_starts(found.folder)
+    assert len(starts) == 4 and {name: n for name, n in starts.items() if n > 1} == {killed[0]: 2}
+
+
+def start_program(tmp_path):
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL, cwd=ROOT)
+    wait_for(lambda: list(tmp_path.glob("*/ledger/[!.]*.json")) or program.poll() is not None)
+    assert program.poll() is None, "the search ended before it could be stopped"
+    return program
+
+
+def processes_of(folder):
+    """Return the processes that have a log of this search open."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            try:
+                if str(folder) in os.readlink(f"/proc/{entry.name}/fd/1"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.stress
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_search_leaves_no_process_and_goes_on(how, alone, clutter, tmp_path):
+    program = start_program(tmp_path)
+    assert len(processes_of(tmp_path)) == 3
+    program.send_signal(how)
+    assert program.wait(30) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    wait_for(lambda: not processes_of(tmp_path), 30)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/ledger/[!.]*.json")}
+    found = search_parallel(clutter, tmp_path)
+    assert found.num_loaded == len(written) >= 1
+    assert all(path.stat().st_mtime_ns == moment for path, moment in written.items())
+    assert without_seconds(found.rows) == without_seconds(alone.rows)
+
+
+@pytest.mark.stress
+def test_killed_chief_is_replaced(alone, clutter, tmp_path):
+    def kill_the_chief():
+        wait_for(lambda: list(tmp_path.glob("*/ledger/[!.]*.json")))
+        chief = next(child for child in multiprocessing.active_children() if child.name == "chief")
+        os.kill(chief.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_chief)
+    killer.start()
+    found = search_parallel(clutter, tmp_path, deadline=300)
+    killer.join()
+    assert without_seconds(found.rows) == without_seconds(alone.rows)
+
+
+@pytest.mark.stress
+def test_machines_that_share_no_folder(alone, clutter, tmp_path):
+    """A chief and a worker as two commands on two machines would be: the rows come by gRPC."""
+    port = workers._free_port()
+    names = ["chief", "machine2"]
+    started = []
+    for name in names:
+        values = dict(zip(workers.VARIABLES, (name, "127.0.0.1", port), strict=True))
+        command = [sys.executable, "-c", PROGRAM, tmp_path / name]
+        started.append(subprocess.Popen(command, env=os.environ | values, stdout=subprocess.DEVNULL, cwd=ROOT))
+    try:
+        assert [process.wait(300) for process in started] == [0, 0]
+    finally:
+        for process in started:
+            process.kill()
+    found = run_search(clutter, tmp_path / "chief", SMALL)
+    assert found.num_loaded == 4 and without_seconds(found.rows) == without_seconds(alone.rows)
+
+
+def finish(oracle, trial, seconds=1.0):
+    """Report a trial as a worker would."""
+    oracle.update_trial(trial.trial_id, {"val_loss": 0.5})
+    trial.hyperparameters.values["row"] = json.dumps({"val_bce": 0.5, "seconds": seconds})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def copy_of(trial):
+    """Return the trial as it comes over gRPC."""
+    return type(trial).from_proto(trial.to_proto())
+
+
+def make_oracle(plan):
+    oracle = workers.LedgerOracle(plan)
+    oracle._set_project_dir(plan.folder, "tuner-chief")
+    oracle.verbose = 0
+    return oracle
+
+
+def test_as_many_trials_run_at_once_as_workers_ask(plan):
+    oracle = make_oracle(plan)
+    trials = [copy_of(oracle.create_trial(f"w{n}")) for n in range(5)]
+    assert [trial.status for trial in trials] == ["RUNNING"] * 4 + ["IDLE"]
+    assert [trial.hyperparameters.values for trial in trials[:4]] == plan.configurations
+    for trial in trials[:4]:
+        finish(oracle, trial)
+    assert oracle.is_finished() and oracle.create_trial("w0").status == "STOPPED"
+    assert len(list(plan.ledger.iterdir())) == 4
+
+
+def test_trial_of_a_lost_worker_goes_to_another_and_back_to_a_restarted_one(plan):
+    oracle = make_oracle(plan)
+    lost = copy_of(oracle.create_trial("lost"))
+    assert oracle.create_trial("lost").trial_id == lost.trial_id
+    for _ in range(3):
+        finish(oracle, copy_of(oracle.create_trial("other")))
+    assert oracle.create_trial("other").status == "IDLE" and not oracle.is_finished()
+    oracle.started[lost.trial_id] -= 60 + workers.PATIENCE + 1
+    again = copy_of(oracle.create_trial("other"))
+    assert again.hyperparameters.values == lost.hyperparameters.values
+    finish(oracle, again)
+    written = (plan.ledger / search.ledger_name(plan.configurations[0])).read_text()
+    finish(oracle, lost, seconds=99.0)  # it was only slow
+    assert (plan.ledger / search.ledger_name(plan.configurations[0])).read_text() == written and oracle.is_finished()
+
+
+def test_failed_trials_do_not_stop_the_others(plan):
+    oracle = make_oracle(plan)
+    for _ in range(4):
+        trial = copy_of(oracle.create_trial("w"))
+        trial.status = "INVALID"
+        oracle.end_trial(trial)
+    assert oracle.is_finished() and oracle.create_trial("w").status == "STOPPED"
+
+
+def test_processes_that_keep_dying_and_stalls_end_the_search(plan, monkeypatch):
+    context = multiprocessing.get_context("spawn")
+
+    def start(target, *words):
+        process = context.Process(target=target, args=words)
+        process.start()
+        return process
+
+    with pytest.raises(ChildProcessError, match="2 deaths in a row"):
+        monkeypatch.setattr(workers, "MAX_DEATHS", 1)
+        workers._supervise(plan, ["chief"], lambda name: start(os._exit, 7), 60)
+    with pytest.raises(TimeoutError, match=r"every 0\.5 s"):
+        workers._supervise(plan, ["chief"], lambda name: start(time.sleep, 60), 0.5)
+    assert not multiprocessing.active_children()
+
+
+def test_command_searches_and_shows_the_head(tmp_path, monkeypatch, capsys):
+    tiny = replace(profiles.load_profile("tiny"), root=tmp_path)
+    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
+    assert cli.main(["search", "--task", "clutter"]) == 0
+    printed = capsys.readouterr().out
+    assert "rank  val_bce  filters" in printed and f"The ledger: {tmp_path}" in printed
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    assert cli.main(["search", "--task", "clutter"]) == 2
+    assert "all set, the port a number" in capsys.readouterr().err
