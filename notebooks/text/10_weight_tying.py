@@ -180,7 +180,7 @@ columns |= {"change": ("change of excess", "{:+.0%}"), "sds": ("in sd of the bas
 Markdown(evaluation.format_table(table, columns, f"{caption}, save for the base"))
 
 # %% [markdown]
-# In words:
+# In words. (A moving average over a thousand updates still holds much of the beginning in so short a training: its row says nothing about long ones. The same goes for noise that is the same in every epoch, which three epochs hardly show.)
 
 # %%
 changes = {row["name"]: row for row in table[len(based) :]}
