@@ -123,12 +123,10 @@ def _run_role(name, plan, arguments, keywords):
 
 
 def _be(name, address, plan, fit_data):
-    """Be `name` in a process of its own: log to a file, end with the process that started it."""
+    """Be `name` in a process of its own: log to what is standard error here, end with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starting process's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = open(plan.folder / "logs" / f"{name}.log", "a")  # noqa: SIM115
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
+    os.dup2(2, 1)  # the log
     os.environ |= dict(zip(VARIABLES, (name, *address), strict=True))
     code = 1
     try:
@@ -195,7 +193,14 @@ def _read_ledger(plan):
 def _start(name, address, plan, fit_data):
     arguments = name, address, plan, ((), {}) if "chief" in name else fit_data
     process = multiprocessing.get_context("spawn").Process(target=_be, args=arguments, name=name)
-    process.start()
+    standard_error = os.dup(2)
+    with open(plan.folder / "logs" / f"{name}.log", "a") as log:
+        os.dup2(log.fileno(), 2)  # before TensorFlow says its first words there
+        try:
+            process.start()
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
     return process
 
 
