@@ -11,6 +11,20 @@ from denoise_utils import images, noise, profiles, recipes, saving
 from denoise_utils.show import describe
 
 
+def _start_keras():
+    """Import Keras without what TensorFlow writes to standard error while it starts, whatever its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def report(arguments):
     """Write the budget report of a folder; return 0, 1 (over the cap) or 2 (unreadable)."""
     profile = profiles.load_profile(arguments.profile)
@@ -19,14 +33,14 @@ def report(arguments):
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
     if arguments.out:
         saving.check_folder(arguments.out)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _start_keras()
     from denoise_utils import report as budget
 
     found = budget.make_report(arguments.folder, arguments.cap, profile)
     ours = found.label and Path(arguments.folder).resolve() == profile.models.resolve()
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
-    print(report.markdown(found))  # first: it is not lost if it cannot be written
-    report.write_report(found, out)
+    print(budget.markdown(found))  # first: it is not lost if it cannot be written
+    budget.write_report(found, out)
     print(f"Written to {out}: budget.csv, budget.md, budget.html")
     return found.exit_code
 
@@ -37,7 +51,7 @@ def search(arguments):
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
     pairs = noise.load_task(task, **sizes)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _start_keras()
     from denoise_utils import workers
 
     settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
@@ -64,7 +78,7 @@ def train(arguments):
     """Train one of the course's models as a run."""
     profile = profiles.load_profile(arguments.profile)
     recipes.find_recipe(arguments.name)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _start_keras()
     run = recipes.train(arguments.name, profile, seed=arguments.seed)
     counted = f"{run.model.count_params():,} parameters, {run.seconds / 60:.1f} minutes of training"
     best = f"best epoch {run.best['epoch']} of {len(run.history)}, validation loss {run.best['val_loss']:.4f}"
@@ -77,7 +91,7 @@ def reproduce(arguments):
     path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _start_keras()
     from denoise_utils import reproduce as again
 
     found = again.reproduce(path, profile)
@@ -127,7 +141,7 @@ def denoise(arguments):
         raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
     job = images.plan(arguments.source, arguments.target, arguments.force)
     saving.check_folder(job.folder)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _start_keras()
     model = saving.load_model(arguments.model)
     written, refused = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
     print(f"{written} of {written + len(refused)} pictures written to {arguments.target}")

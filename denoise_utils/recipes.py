@@ -27,30 +27,16 @@ class Recipe:
     epochs: int = 8  # of the full profile
 
 
-def _any_marks(rng, number):
-    return {"marks": rng.integers(0, 31, number)}
-
-
-def _any_sigma(rng, number):
-    return {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 4}  # weak noise more often
-
-
 def _any_amount(rng, number):
     return {"amount": 0.9 * rng.random(number, dtype=np.float32)}
 
 
-DRAWS = {"0 to 30 marks": _any_marks, "sigma 0 to .8": _any_sigma, "amount 0 to .9": _any_amount}
+DRAWS = {"amount 0 to .9": _any_amount}
 
 RECIPES = {
     "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}),
     "clutter_small": Recipe("clutter", {"filters": 16, "steps": 20}, epochs=10),
-    "watermark_small": Recipe("watermark", {"filters": 16, "steps": 12}, draw="0 to 30 marks"),
-    "occlusion_small": Recipe("occlusion", {"filters": 16, "steps": 12}),
-    "gaussian_small": Recipe("gaussian", {"filters": 16, "steps": 12}, draw="sigma 0 to .8"),
     "salt_pepper_small": Recipe("salt_pepper", {"filters": 16, "steps": 12}, draw="amount 0 to .9", epochs=6),
-    "colour_small": Recipe(
-        "colour", {"filters": 16, "steps": 12, "channels": 3, "residual": True}, loss="mean_squared_error"
-    ),
 }
 
 

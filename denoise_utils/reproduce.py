@@ -4,7 +4,7 @@ from importlib import metadata
 
 import numpy as np
 
-from denoise_utils import evaluation, noise, recipes, saving
+from denoise_utils import evaluation, models, noise, recipes, saving
 
 
 def reproduce(path, profile):
@@ -20,6 +20,11 @@ def reproduce(path, profile):
         raise ValueError(
             f"Expected a model that recipes.py can train ({', '.join(recipes.RECIPES)}), got {path.name} of {name}: "
             "its notebook trains it."
+        )
+    fingerprint = models.fingerprint(models.tied_denoiser(**recipes.RECIPES[name].options))
+    if old.get("architecture") != fingerprint:
+        raise ValueError(
+            f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )
     kept = {"seed": old["seed"], "epochs": old["epochs"], "runs": profile.runs.parent / "reproduced"}
     run = recipes.train(name, profile, **kept)

@@ -47,3 +47,7 @@ def test_model_without_a_recipe_is_refused(profile, saved):
     saved.with_name("stranger.h5").write_bytes(saved.read_bytes())
     with pytest.raises(ValueError, match="can train"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)
+    card["settings"] = card["settings"] | {"architecture": "another"}
+    saving.write_json(saved.with_name("stranger.json"), card | {"name": "clutter_tiny"})
+    with pytest.raises(ValueError, match="it was changed since"):
+        reproduce.reproduce(saved.with_name("stranger.h5"), profile)
