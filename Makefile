@@ -10,7 +10,7 @@ notebooks: .venv/installed
 test: .venv/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 stress: .venv/installed
 	$(RUN) -m pytest -m stress
