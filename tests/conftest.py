@@ -1,6 +1,7 @@
 """What all tests share: the tiny profile, quiet libraries, a small clutter task."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ["DENOISE_PROFILE"] = "tiny"
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 
 from denoise_utils import noise
+
+# A shell ignores Ctrl-C in what it runs in the background, and every process that is started there with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 
