@@ -36,3 +36,8 @@ def digits(clutter):
 def rng():
     """A seeded generator."""
     return np.random.default_rng(7)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest tests, so that two processes end together."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
