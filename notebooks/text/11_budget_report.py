@@ -121,13 +121,15 @@ figure.tight_layout()
 # In words:
 
 # %%
-home = {row["file"]: list(grounds).index(row["task"]) for row in found.models if "psnr" in row}
-at_home = np.array([gains[line, home[file]] for line, file in enumerate(denoisers)])
-away = gains.copy()
-away[np.arange(len(denoisers)), [home[file] for file in denoisers]] = np.nan
+tasks, at_home, away = list(grounds), [], gains.copy()
+home = {row["file"]: tasks.index(row["task"]) for row in found.models if row["task"] in tasks}
+for line, file in enumerate(denoisers):
+    if file in home:  # a model of one's own pairs has none here
+        at_home.append(gains[line, home[file]])
+        away[line, home[file]] = np.nan
 gentle = [file.removesuffix(".h5") for file, row in zip(denoisers, gains, strict=True) if np.nanmax(row[-2:]) > -15]
 Markdown(
-    f"On its own noise a model gains {np.mean(at_home):+.1f} dB on average; on others {np.nanmean(away):+.1f} dB, and {np.mean(away[np.isfinite(away)] < 0):.0%} of the fields away from home are harm. "
+    f"On its own noise a model gains {np.mean(at_home or [np.nan]):+.1f} dB on average; on others {np.nanmean(away):+.1f} dB, and {np.mean(away[np.isfinite(away)] < 0):.0%} of the fields away from home are harm. "
     f"Clean pictures stay above {TOP - 15:.0f} dB with {', '.join(gentle) or 'none of them'}."
 )
 
