@@ -7,22 +7,15 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import images, noise, profiles, recipes, saving
+from denoise_utils import images, noise, profiles, recipes, saving, streams
 from denoise_utils.show import describe
 
 
 def _start_keras():
     """Import Keras without what TensorFlow writes to standard error while it starts, whatever its log level."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+    with open(os.devnull, "w") as nowhere, streams.send_to(nowhere, 2):
         import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def report(arguments):

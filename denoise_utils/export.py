@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import saving
+from denoise_utils import saving, streams
 
 NEEDED = {".onnx": ("tf2onnx", "onnx", "onnxruntime"), ".tflite": ("tensorflow.lite",)}
 
@@ -72,15 +72,7 @@ def _run_litert(path, images):
 @contextlib.contextmanager
 def _quiet():
     """Silence the exporters: their warnings, and what they write below Python to standard output and error."""
-    kept = [os.dup(number) for number in (1, 2)]
-    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, streams.send_to(nowhere, 1, 2):
         warnings.simplefilter("ignore")
-        try:
-            for number in (1, 2):
-                os.dup2(nowhere.fileno(), number)
-            with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-                yield
-        finally:
-            for number, handle in zip((1, 2), kept, strict=True):
-                os.dup2(handle, number)
-                os.close(handle)
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield

@@ -16,7 +16,7 @@ import traceback
 
 import keras_tuner
 
-from denoise_utils import saving, search
+from denoise_utils import saving, search, streams
 
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 MAX_DEATHS = 5  # of processes, between one finished trial and the next
@@ -193,14 +193,8 @@ def _read_ledger(plan):
 def _start(name, address, plan, fit_data):
     arguments = name, address, plan, ((), {}) if "chief" in name else fit_data
     process = multiprocessing.get_context("spawn").Process(target=_be, args=arguments, name=name)
-    standard_error = os.dup(2)
-    with open(plan.folder / "logs" / f"{name}.log", "a") as log:
-        os.dup2(log.fileno(), 2)  # before TensorFlow says its first words there
-        try:
-            process.start()
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+    with open(plan.folder / "logs" / f"{name}.log", "a") as log, streams.send_to(log, 2):
+        process.start()  # TensorFlow's first words there go to the log
     return process
 
 

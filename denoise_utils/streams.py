@@ -1,0 +1,21 @@
+"""Send standard output or error elsewhere, also what libraries write there below Python."""
+
+import os
+import sys
+from contextlib import contextmanager
+
+
+@contextmanager
+def send_to(file, *numbers):
+    """While this lasts, what is written to the descriptors `numbers` (1 output, 2 error) goes to the open `file`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {number: os.dup(number) for number in numbers}
+    try:
+        for number in numbers:
+            os.dup2(file.fileno(), number)
+        yield
+    finally:
+        for number, handle in kept.items():
+            os.dup2(handle, number)
+            os.close(handle)
