@@ -9,7 +9,7 @@ import numpy as np
 
 from denoise_utils import data, noise
 
-COMMON = {"batch_size": 32, "learning_rate": 6e-3, "schedule": "cosine", "clipnorm": 1.0}
+COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,23 @@ class Recipe:
     epochs: int = 8  # of the full profile
 
 
-def _any_amount(rng, number):
-    return {"amount": 0.9 * rng.random(number, dtype=np.float32)}
+DRAWS = {
+    "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
+    "sigma .8 u^4": lambda rng, number: {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 4},
+    "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
+}
 
-
-DRAWS = {"amount 0 to .9": _any_amount}
+SMALL = {"filters": 16, "steps": 12}
+COLOUR = SMALL | {"channels": 3, "residual": True}
 
 RECIPES = {
-    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}),
-    "clutter_small": Recipe("clutter", {"filters": 16, "steps": 20}, epochs=10),
-    "salt_pepper_small": Recipe("salt_pepper", {"filters": 16, "steps": 12}, draw="amount 0 to .9", epochs=6),
+    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}, epochs=6),
+    "clutter_small": Recipe("clutter", {"filters": 16, "steps": 16}, epochs=12),
+    "watermark_small": Recipe("watermark", SMALL, draw="marks 0 to 30", epochs=5),
+    "occlusion_small": Recipe("occlusion", SMALL, epochs=4),
+    "gaussian_small": Recipe("gaussian", SMALL, draw="sigma .8 u^4", epochs=5),
+    "salt_pepper_small": Recipe("salt_pepper", SMALL, draw="amount 0 to .9", epochs=4),
+    "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=15),
 }
 
 

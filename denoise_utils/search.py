@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from denoise_utils import models, saving, stopping, training
+from denoise_utils import models, optimizers, saving, stopping, training
 
 MODEL_AXES = ("filters", "depth")
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")
@@ -97,7 +97,7 @@ class CappedHyperModel(keras_tuner.HyperModel):
         """Build a fresh, seeded model: the tuner's own seed does not reach the weights."""
         keras.utils.set_random_seed(self.seed)
         model = build(self.legal[hp.get("architecture")])
-        optimizer = training.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
+        optimizer = optimizers.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
         model.compile(optimizer=optimizer, loss="binary_crossentropy")
         return model
 

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import keras
 
-from denoise_utils import callbacks, models, saving
-
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam, "sgd": keras.optimizers.SGD}
+from denoise_utils import callbacks, models, optimizers, saving
 
 
 @dataclass(frozen=True)
@@ -41,18 +39,6 @@ class Run:
     def after(self, epoch):
         """Return the run with the model as it was after `epoch`, one of those that `train` was told to keep."""
         return replace(self, model=saving.load_model(self.folder / f"after_{epoch}.h5"), taken_after=epoch)
-
-
-def make_optimizer(name, learning_rate, schedule, total_steps, **options):
-    """Return a fresh optimizer; schedule "cosine" warms up over a twentieth, then decays to 0."""
-    if schedule == "cosine":
-        warmup = max(1, total_steps // 20)
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            0.0, total_steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
-        )
-    elif schedule != "constant":
-        raise ValueError(f'Expected the schedule "constant" or "cosine", got "{schedule}".')
-    return OPTIMIZERS[name](learning_rate, **options)
 
 
 def train(
@@ -130,7 +116,7 @@ def _compile(model, settings, num_images):
     options = {key: settings[key] for key in ("weight_decay", "clipnorm") if key in settings}
     if "average" in settings:
         options |= {"use_ema": True, "ema_momentum": settings["average"]}
-    model.compile(make_optimizer(*named, steps, **options), settings["loss"])
+    model.compile(optimizers.make_optimizer(*named, steps, **options), settings["loss"])
 
 
 def run_folder(runs, settings):

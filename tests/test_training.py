@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import cards, evaluation, models, noise, saving, training
+from denoise_utils import cards, evaluation, models, noise, optimizers, saving, training
 
 PROGRAM = """
 import sys
@@ -165,12 +165,30 @@ def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
 
 
 def test_cosine_schedule_warms_up_and_ends_at_zero():
-    rate = training.make_optimizer("adam", 1e-2, "cosine", 1000)._learning_rate
+    rate = optimizers.make_optimizer("adam", 1e-2, "cosine", 1000)._learning_rate
     values = [float(rate(step)) for step in (0, 50, 525, 1000)]
     assert values[0] == 0 and values[1] == pytest.approx(1e-2)
     assert values[2] == pytest.approx(5e-3, rel=0.01) and values[3] == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match='got "linear"'):
-        training.make_optimizer("adam", 1e-2, "linear", 10)
+        optimizers.make_optimizer("adam", 1e-2, "linear", 10)
+
+
+def test_muon_orthogonalises_the_steps_of_feature_kernels_and_no_others():
+    model = models.tied_denoiser(8, 2)
+    before = {weight.path: weight.numpy() for weight in model.trainable_weights}
+    optimizer = optimizers.make_optimizer("muon", 1e-2, "constant", 10)
+    gradients = [
+        keras.random.normal(weight.shape, seed=1) * np.geomspace(0.01, 1, weight.shape[-1], dtype=np.float32)
+        for weight in model.trainable_weights
+    ]
+    optimizer.apply(gradients, model.trainable_weights)
+    for weight in model.trainable_weights:
+        step = before[weight.path] - weight.numpy()
+        if weight.path == "shared/kernel":
+            singular = np.linalg.svd(step.reshape(-1, 8), compute_uv=False)
+            assert singular.max() < 2 * singular.min()  # of the gradient it is about a hundred times
+        else:
+            assert np.abs(step) == pytest.approx(1e-2, rel=0.1)  # the first step of Adam
 
 
 def test_card_is_made_from_the_run(clutter, tmp_path):

@@ -10,6 +10,8 @@
 # # 7. Occlusion: what does a model that never saw noise make of it?
 
 # %%
+import dataclasses
+
 import joblib
 import keras
 import numpy as np
@@ -29,7 +31,7 @@ print(profiles.describe(profile, seed))
 # without noise cost, in decibels and in digits read?
 #
 # - **Consumes**: the occlusion task (a white line, one pixel thick, over row or column 10 to 20) and the judge of notebook 2.
-# - **Produces**: `models/occlusion_small.h5` (capped), and as references `occlusion_big.h5` and `occlusion_project_o.h5`.
+# - **Produces**: `models/occlusion_cap_baseline.h5` (capped), and as references `occlusion_big.h5` and `occlusion_project_o.h5`.
 
 # %%
 sizes = {"num_train": profile.pick(20000, profile.num_train), "num_val": profile.num_val, "num_test": profile.num_test}
@@ -250,11 +252,13 @@ Markdown(
 
 # %%
 for title, (name, *_) in recipes.items():
+    name = name.replace("small", "cap_baseline")
     chosen = min(profile.seeds, key=lambda s: runs[title, s].best["val_loss"])
-    role = "capped" if name.endswith("small") else "reference"
+    role = "capped" if name.endswith("cap_baseline") else "reference"
     limits = f"Lines of one pixel on 28x28 {pairs.label}; {title}."
     about = {"task": "occlusion", "role": role, "scores": scores[title, chosen], "noisy_scores": noisy_scores}
-    saving.save_run(runs[title, chosen], profile.models, **about, limits=limits)
+    run = dataclasses.replace(runs[title, chosen], name=name)
+    saving.save_run(run, profile.models, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned

@@ -10,6 +10,7 @@
 # # 8. Gaussian noise: does a denoiser hurt a picture that has no noise?
 
 # %%
+import dataclasses
 import itertools
 from functools import partial
 
@@ -27,7 +28,7 @@ print(profiles.describe(profile, seed))
 # weakness real? Can 3,600 parameters mend it?
 #
 # - **Consumes**: the Gaussian task (sigma .2) and the judge of notebook 2.
-# - **Produces**: `models/gaussian_small.h5` (capped) and, as a reference, `gaussian_medium.h5`, the nine layers.
+# - **Produces**: `models/gaussian_cap_baseline.h5` (capped) and, as a reference, `gaussian_medium.h5`, the nine layers.
 
 # %%
 sizes = {"num_train": profile.pick(48000, 1000), "num_val": profile.num_val, "num_test": profile.num_test}
@@ -334,9 +335,9 @@ Markdown(
 filtered = baselines.filter_all(pairs, profile.pick(100, 2), profile.runs / "bm3d")
 noisy_scores = evaluation.score(pairs.test.noisy, pairs.test, judge)
 table = evaluation.yardsticks(pairs.test, filtered, judge)
-finals = {"gaussian_medium": (nine, "reference"), "gaussian_small": (chosen, "capped")}
+finals = {"gaussian_medium": (nine, "reference"), "gaussian_cap_baseline": (chosen, "capped")}
 scores = {name: evaluation.score_model(run.model, pairs.test, judge) for name, (run, _) in finals.items()}
-titles = {"gaussian_medium": "project G, nine layers", "gaussian_small": "small, any sigma"}
+titles = {"gaussian_medium": "project G, nine layers", "gaussian_cap_baseline": "small, any sigma"}
 for name, (run, _) in finals.items():
     table.append({"name": titles[name], "parameters": run.model.count_params()} | scores[name])
 Markdown(evaluation.format_table(table, caption=f"{pairs.label}, {len(clean):,} test images; sd over images"))
@@ -349,12 +350,12 @@ found = [evaluation.psnr(evaluation.predict(run.model, pairs.test.noisy), clean)
 print(f"small, {len(found)} seed(s): {np.mean(found):.2f} dB, {min(found):.2f} to {max(found):.2f}")
 limits = {
     "gaussian_medium": f"Trained at sigma .2 alone; at .05 it gains {old[0.05]:+.1f} dB.",
-    "gaussian_small": "Sigma 0 to .8.",
+    "gaussian_cap_baseline": "Sigma 0 to .8.",
 }
 for name, (run, role) in finals.items():
     told = f"Gaussian noise on 28x28 {pairs.label}. {limits[name]}"
     about = {"task": "gaussian", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
-    saving.save_run(run, profile.models, **about, limits=told)
+    saving.save_run(dataclasses.replace(run, name=name), profile.models, **about, limits=told)
 
 # %% [markdown]
 # ## What we learned

@@ -10,6 +10,7 @@
 # # 9. Colour: why did 240 epochs gain nothing?
 
 # %%
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -26,7 +27,7 @@ print(profiles.describe(profile, seed))
 # mend it, and ask how much of the work 3,600 parameters can do.
 #
 # - **Consumes**: the colour task: CIFAR-10 at 28x28 (anti-aliased), Gaussian noise of sigma .1 on the [0, 1] scale.
-# - **Produces**: `models/colour_small.h5` (capped), and as references `colour_medium.h5` and `colour_big.h5`, project R's architecture with the fault mended.
+# - **Produces**: `models/colour_cap_baseline.h5` (capped), and as references `colour_medium.h5` and `colour_big.h5`, project R's architecture with the fault mended.
 
 # %%
 sizes = {"num_train": profile.pick(None, 400), "num_val": profile.pick(None, 100), "num_test": profile.num_test}
@@ -256,6 +257,7 @@ print(f"largest difference between model and reloaded halves: {difference:.1g}")
 # %%
 for name, run in finals.items():
     role = "capped" if name == "colour_small" else "reference"
+    run = dataclasses.replace(run, name=name.replace("small", "cap_baseline"))
     limits = f"Gaussian noise of sigma .1 on {pairs.label} at 28x28."
     about = {"task": "colour", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
     saving.save_run(run, profile.models, **about, limits=limits)
