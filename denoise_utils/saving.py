@@ -1,6 +1,7 @@
 """Save models as .h5 with a .json card beside them, and load them without running what they carry."""
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -215,8 +216,8 @@ def save_run(run, folder, *, name=None, **about):
 
     `about` is what `cards.make_card` asks for.
     """
+    run = dataclasses.replace(run, name=name or run.name)
     card = cards.make_card(run, **about)
-    name = name or run.name
-    save_model(run.model, Path(folder) / f"{name}.h5", card)
-    print(f"{name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
+    save_model(run.model, Path(folder) / f"{run.name}.h5", card)
+    print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
     return card

@@ -540,11 +540,12 @@ if costs[small]["parameters"] > profiles.CAP or not 20000 <= costs["watermark_me
     raise ValueError(f"Expected at most {profiles.CAP} and 20,000 to 60,000 parameters, got {costs}")
 for name, run in finals.items():
     role = "capped" if name == small else "reference"
-    run = dataclasses.replace(run, name="watermark_cap_baseline") if name == small else run
     seen = run.settings["data"]["images"]["train"]
     limits = f"X-shaped marks of 5x5 pixels on 28x28 {pairs.label}; {titles[name]}, trained on {seen:,} images."
     kept = {"scores": at[name, 10], "noisy_scores": at["noisy input", 10], "limits": limits}
-    saving.save_run(run, profile.models, task="watermark", role=role, **kept)
+    saving.save_run(
+        run, profile.models, name=name.replace("small", "cap_baseline"), task="watermark", role=role, **kept
+    )
 
 # %% [markdown]
 # ## What we learned

@@ -10,8 +10,6 @@
 # # 7. Occlusion: what does a model that never saw noise make of it?
 
 # %%
-import dataclasses
-
 import joblib
 import keras
 import numpy as np
@@ -257,8 +255,7 @@ for title, (name, *_) in recipes.items():
     role = "capped" if name.endswith("cap_baseline") else "reference"
     limits = f"Lines of one pixel on 28x28 {pairs.label}; {title}."
     about = {"task": "occlusion", "role": role, "scores": scores[title, chosen], "noisy_scores": noisy_scores}
-    run = dataclasses.replace(runs[title, chosen], name=name)
-    saving.save_run(run, profile.models, **about, limits=limits)
+    saving.save_run(runs[title, chosen], profile.models, name=name, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned

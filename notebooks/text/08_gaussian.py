@@ -10,7 +10,6 @@
 # # 8. Gaussian noise: does a denoiser hurt a picture that has no noise?
 
 # %%
-import dataclasses
 import itertools
 from functools import partial
 
@@ -355,7 +354,7 @@ limits = {
 for name, (run, role) in finals.items():
     told = f"Gaussian noise on 28x28 {pairs.label}. {limits[name]}"
     about = {"task": "gaussian", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
-    saving.save_run(dataclasses.replace(run, name=name), profile.models, **about, limits=told)
+    saving.save_run(run, profile.models, name=name, **about, limits=told)
 
 # %% [markdown]
 # ## What we learned

@@ -10,7 +10,6 @@
 # # 9. Colour: why did 240 epochs gain nothing?
 
 # %%
-import dataclasses
 from functools import partial
 
 import numpy as np
@@ -257,10 +256,10 @@ print(f"largest difference between model and reloaded halves: {difference:.1g}")
 # %%
 for name, run in finals.items():
     role = "capped" if name == "colour_small" else "reference"
-    run = dataclasses.replace(run, name=name.replace("small", "cap_baseline"))
+    name = name.replace("small", "cap_baseline")
     limits = f"Gaussian noise of sigma .1 on {pairs.label} at 28x28."
     about = {"task": "colour", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
-    saving.save_run(run, profile.models, **about, limits=limits)
+    saving.save_run(run, profile.models, name=name, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned
