@@ -17,6 +17,7 @@ stress: .venv/installed
 
 bench: .venv/installed
 	$(RUN) benchmarks/speed.py
+	$(RUN) benchmarks/reproducibility.py
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks

@@ -44,6 +44,8 @@ RECIPES = {
     "gaussian_small": Recipe("gaussian", SMALL, draw="sigma .8 u^4", epochs=5),
     "salt_pepper_small": Recipe("salt_pepper", SMALL, draw="amount 0 to .9", epochs=4),
     "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=15),
+    "clutter_maximum": Recipe("clutter", SMALL, strength={"mix": "maximum"}, epochs=4),
+    "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=4),
 }
 
 
