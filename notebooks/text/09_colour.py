@@ -256,10 +256,9 @@ print(f"largest difference between model and reloaded halves: {difference:.1g}")
 # %%
 for name, run in finals.items():
     role = "capped" if name == "colour_small" else "reference"
-    name = name.replace("small", "cap_baseline")
     limits = f"Gaussian noise of sigma .1 on {pairs.label} at 28x28."
     about = {"task": "colour", "role": role, "scores": scores[name], "noisy_scores": noisy_scores}
-    saving.save_run(run, profile.models, name=name, **about, limits=limits)
+    saving.save_run(run, profile.models, name=name.replace("small", "cap_baseline"), **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned

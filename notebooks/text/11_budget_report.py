@@ -111,7 +111,8 @@ for line, file in enumerate(denoisers):
 figure, axis = plots.plt.subplots(figsize=(8.5, 0.32 * len(denoisers) + 1.4))
 axis.imshow(gains, cmap="RdBu", vmin=-15, vmax=15, aspect="auto")
 for line, column in np.argwhere(np.isfinite(gains)):
-    axis.text(column, line, f"{gains[line, column]:+.1f}", ha="center", va="center", fontsize=7)
+    shade = "white" if abs(gains[line, column]) > 9 else "black"  # on dark fields
+    axis.text(column, line, f"{gains[line, column]:+.1f}", color=shade, ha="center", va="center", fontsize=7)
 axis.set_xticks(range(len(grounds)), [f"{task}\n{start[task]:.1f} dB" for task in grounds], fontsize=7)
 axis.set_yticks(range(len(denoisers)), [file.removesuffix(".h5") for file in denoisers], fontsize=7)
 axis.set_title("Change of PSNR (dB) by model and noise", fontsize=9)
