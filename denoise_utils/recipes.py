@@ -37,15 +37,15 @@ SMALL = {"filters": 16, "steps": 12}
 COLOUR = SMALL | {"channels": 3, "residual": True}
 
 RECIPES = {
-    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}, epochs=6),
+    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}, epochs=5),
     "clutter_small": Recipe("clutter", {"filters": 16, "steps": 16}, epochs=12),
     "watermark_small": Recipe("watermark", SMALL, draw="marks 0 to 30", epochs=5),
-    "occlusion_small": Recipe("occlusion", SMALL, epochs=4),
+    "occlusion_small": Recipe("occlusion", SMALL, epochs=3),
     "gaussian_small": Recipe("gaussian", SMALL, draw="sigma .8 u^4", epochs=5),
-    "salt_pepper_small": Recipe("salt_pepper", SMALL, draw="amount 0 to .9", epochs=4),
-    "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=15),
-    "clutter_maximum": Recipe("clutter", SMALL, strength={"mix": "maximum"}, epochs=4),
-    "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=4),
+    "salt_pepper_small": Recipe("salt_pepper", SMALL, draw="amount 0 to .9", epochs=3),
+    "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=12),
+    "clutter_maximum": Recipe("clutter", SMALL, strength={"mix": "maximum"}, epochs=2),
+    "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=2),
 }
 
 

@@ -24,6 +24,7 @@ COLUMNS = {
     "val_bce": ("val BCE", "{:.4f}"),
     "test_bce": ("test BCE", "{:.4f}"),
     "test_excess": ("excess", "{:.4f}"),
+    "mse": ("MSE", "{:.5f}"),
     "psnr": ("PSNR (dB)", "{:.2f}"),
     "psnr_sd": ("sd", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
@@ -175,7 +176,7 @@ def _score_judge(output, pairs):
 def _all_scores(output, val_output, pairs, judge):
     """Return the report's scores of images made from the noisy test and validation images."""
     scores = evaluation.score(output, pairs.test, judge)
-    kept = {key: scores[key] for key in ("psnr", "psnr_sd", "ssim", "ssim_sd", "legibility", "images")}
+    kept = {key: scores[key] for key in ("mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility", "images")}
     val_bce = float(evaluation.bce(val_output, pairs.val.clean).mean())
     return kept | {"val_bce": val_bce, "test_bce": scores["bce"], "test_excess": scores["excess"]}
 

@@ -50,7 +50,7 @@ def test_verdict_is_the_number_alone_and_only_capped_models_fail(found):
 def test_counts_and_scores_are_there(found):
     row, noisy = by_file(found)["fits.h5"], by_file(found)["noisy input"]
     assert row["parameters"] == row["trainable"] == models.capped_autoencoder(8, 1).count_params()
-    for key in ("val_bce", "test_bce", "test_excess", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility"):
+    for key in ("val_bce", "test_bce", "test_excess", "mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility"):
         assert row[key] is not None and noisy[key] is not None
     assert noisy["psnr"] > 5 and by_file(found)["judge.h5"]["legibility"] is not None
 
