@@ -87,8 +87,8 @@ def train(name, profile, *, seed=0, **changes):
     recipe = find_recipe(name)
     sizes = {key: getattr(profile, key) for key in ("num_train", "num_val")} | {"num_test": 1}
     pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
-    fresh = {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}
-    record = pairs.record | {"noise": pairs.record["noise"] | fresh}
+    told = {} if recipe.draw else pairs.record["noise"]
+    record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
     settings = COMMON | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss, "record": record}
     settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed} | changes
     clean = pairs.train.clean

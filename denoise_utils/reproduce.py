@@ -1,18 +1,23 @@
 """Train a saved model again from its card, and say how far the new one is from the file."""
 
+import shutil
 from importlib import metadata
 
 import numpy as np
 
 from denoise_utils import evaluation, models, noise, recipes, saving
 
+TRAINED = ("optimizer", "learning_rate", "schedule", "loss", "batch_size", "epochs", "patience", "seed")
+OPTIONS = ("weight_decay", "clipnorm", "average")  # in the settings only where they are set
+
 
 def reproduce(path, profile):
     """Retrain the model at `path` from the settings of its card; return what differs, as a dict.
 
-    The training is a run of its own, which is resumed after a kill. `settings` names those that are
-    not the card's (data, architecture); without any, the same versions, machine and number of threads
-    give the same bits. Raises ValueError for a model that has no recipe.
+    The training is a run of its own: killed, it goes on; once compared, it is removed, so that it is
+    trained anew the next time. `settings` names those that are not the card's (data, architecture); without any,
+    the same versions, machine and number of threads give the same bits. Raises ValueError for a model
+    that has no recipe.
     """
     card = saving.read_card(path)
     name, old = card.get("name"), card.get("settings", {})
@@ -26,12 +31,15 @@ def reproduce(path, profile):
         raise ValueError(
             f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )
-    kept = {"seed": old["seed"], "epochs": old["epochs"], "runs": profile.runs.parent / "reproduced"}
-    run = recipes.train(name, profile, **kept)
+    kept = {key: old[key] for key in TRAINED if key in old} | {key: old.get(key) for key in OPTIONS}
+    run = recipes.train(name, profile, **kept, runs=profile.runs.parent / "reproduced")
     new, model = run.settings, saving.load_model(path)
     found = {"name": name, "settings": sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))}
     found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != metadata.version(p)}
-    return found | _compare(model, run.model, recipes.RECIPES[name], profile)
+    found["machines"] = [card.get("machine"), saving.machine()]
+    found |= _compare(model, run.model, recipes.RECIPES[name], profile)
+    shutil.rmtree(run.folder)
+    return found
 
 
 def _compare(old, new, recipe, profile):
@@ -58,5 +66,7 @@ def describe(found):
         lines.append(f"settings that are not the card's: {', '.join(found['settings'])}")
     if found["versions"]:
         lines.append("versions of the card: " + ", ".join(f"{k} {v}" for k, v in found["versions"].items()))
+    if len(set(found["machines"])) > 1:
+        lines.append("machines: {}, now {}".format(*found["machines"]))
     lines += [f"{key:>7}: saved {a:.5f}, again {b:.5f} ({b - a:+.5f})" for key, (a, b) in found["scores"].items()]
     return "\n".join(lines)

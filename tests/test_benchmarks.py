@@ -19,7 +19,7 @@ def reproducibility():
 
 
 def test_differences_are_from_the_first_training(reproducibility, monkeypatch):
-    def train(environment, settings):
+    def train(environment, settings, start):
         shift = 0.5 * bool(environment) - 2.0 * settings.get("seed", 0)
         return [np.zeros(3), np.array([1.0, 2.0 + shift])], 0.1 + shift
 
@@ -31,6 +31,8 @@ def test_differences_are_from_the_first_training(reproducibility, monkeypatch):
     assert rows[3]["name"] == "no (not installed)"
 
 
-def test_training_of_a_case_that_fails_says_why(reproducibility):
+def test_training_of_a_case_that_fails_says_why(reproducibility, tmp_path):
     with pytest.raises(RuntimeError, match="no_such_setting"):
-        reproducibility.train({"TF_CPP_MIN_LOG_LEVEL": "3"}, json.loads('{"no_such_setting": 1}'))
+        reproducibility.train(
+            {"TF_CPP_MIN_LOG_LEVEL": "3"}, json.loads('{"no_such_setting": 1}'), tmp_path / "start.npz"
+        )

@@ -37,9 +37,14 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
         assert damage[0] == pytest.approx(damage[1], rel=0.4)
 
 
-def test_drawn_strengths_cover_their_range(rng):
-    amount = recipes.DRAWS["amount 0 to .9"](rng, 5000)["amount"]
-    assert 0.88 < amount.max() <= 0.9 and amount.mean() == pytest.approx(0.45, abs=0.02)
+@pytest.mark.parametrize(
+    ("draw", "highest", "mean"), [("marks 0 to 30", 30, 15), ("sigma .8 u^4", 0.8, 0.16), ("amount 0 to .9", 0.9, 0.45)]
+)
+def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean):
+    (strength, values) = next(iter(recipes.DRAWS[draw](rng, 20000).items()))
+    assert draw.startswith(strength)
+    assert values.min() >= 0 and 0.99 * highest < values.max() <= highest
+    assert values.mean() == pytest.approx(mean, rel=0.03)
 
 
 def test_strength_of_a_recipe_reaches_the_noise():
@@ -53,7 +58,7 @@ def test_strength_of_a_recipe_reaches_the_noise():
 def test_card_of_a_run_tells_its_noise(tmp_path):
     profile = replace(profiles.load_profile("tiny"), root=tmp_path)
     run = recipes.train("salt_pepper_small", profile)
-    assert run.settings["data"]["noise"] == {"amount": 0.5, "drawn": "amount 0 to .9", "fresh": "in every epoch"}
+    assert run.settings["data"]["noise"] == {"drawn": "amount 0 to .9", "fresh": "in every epoch"}
     assert run.settings["augment"] == "fresh_noise" and run.settings["clipnorm"] == 1
     first = run.history[0]
     assert np.isfinite([first["loss"], first["val_loss"]]).all()

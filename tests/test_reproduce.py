@@ -1,10 +1,13 @@
 """The same settings give the same bits; reproduce says so, and says what differs where they do not."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from denoise_utils import profiles, recipes, reproduce, saving
+from tests.conftest import ROOT
 
 ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
 
@@ -28,7 +31,33 @@ def test_two_epochs_give_the_same_bits_twice(profile, saved):
     assert found["identical"] and found["weights"] == 0 and not found["settings"] and not found["versions"]
     assert all(old == new for old, new in found["scores"].values())
     assert "identical to the bit" in reproduce.describe(found)
-    assert (profile.runs.parent / "reproduced").is_dir()
+    assert not list((profile.runs.parent / "reproduced").iterdir())  # nothing that a second call could load
+
+
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from denoise_utils import profiles, recipes
+recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(sys.argv[1])), epochs=2, seed=3)
+"""
+
+
+def test_another_process_gives_the_same_bytes(saved, tmp_path):
+    subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], check=True, cwd=ROOT, capture_output=True)
+    again = saving.load_model(next(tmp_path.rglob("best.h5")))
+    pairs = zip(saving.load_model(saved).get_weights(), again.get_weights(), strict=True)
+    assert all(one.tobytes() == other.tobytes() for one, other in pairs)
+
+
+def test_the_card_sets_the_training_not_the_recipe(profile, saved):
+    card = saving.read_card(saved)
+    card["settings"] |= {"learning_rate": 1e-3, "batch_size": 64}
+    saving.write_json(saved.with_name("slow.json"), card | {"machine": "a mainframe"})
+    saved.with_name("slow.h5").write_bytes(saved.read_bytes())
+    found = reproduce.reproduce(saved.with_name("slow.h5"), profile)
+    assert not found["settings"] and not found["identical"]
+    assert "machines: a mainframe, now" in reproduce.describe(found)
 
 
 def test_another_seed_is_told_apart(profile, saved):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import random
 import subprocess
 import sys
 import time
@@ -76,6 +77,7 @@ def test_killed_search_goes_on_without_repeating(found, clutter, tmp_path):
                 break
             assert process.poll() is None, "the search ended before it could be killed"
             time.sleep(0.01)
+        time.sleep(random.uniform(0, 2))
     finally:
         process.kill()
         process.wait()
