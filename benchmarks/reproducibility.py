@@ -69,15 +69,15 @@ def train(environment, settings, start):
 def measure(cases):
     """Return a table row per case: its largest difference in weights, and in validation loss, from the first."""
     rows, first = [], None
-    start = Path(tempfile.mkdtemp()) / "start.npz"
-    for name, (environment, settings, package) in cases.items():
-        if package and not importlib.util.find_spec(package):
-            rows.append({"name": f"{name} (not installed)"})
-            continue
-        weights, loss = train(environment, settings, start)
-        first = first or (weights, loss)
-        apart = max(float(np.abs(a - b).max()) for a, b in zip(weights, first[0], strict=True))
-        rows.append({"name": name, "weights": apart, "loss": loss, "change": loss - first[1]})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (environment, settings, package) in cases.items():
+            if package and not importlib.util.find_spec(package):
+                rows.append({"name": f"{name} (not installed)"})
+                continue
+            weights, loss = train(environment, settings, Path(folder) / "start.npz")
+            first = first or (weights, loss)
+            apart = max(float(np.abs(a - b).max()) for a, b in zip(weights, first[0], strict=True))
+            rows.append({"name": name, "weights": apart, "loss": loss, "change": loss - first[1]})
     return rows
 
 
@@ -95,8 +95,7 @@ def main():
         f"`clutter_tiny`, two epochs of 4,000 images; {saving.machine()}, {os.cpu_count()} threads. "
         f"The same training repeated gives {'the same bits' if same else '**other bits**'}. All start from the same "
         "weights; a backend of its own would draw others from the same seed. Another machine is another number of "
-        "threads and another set of instructions at once: expect differences of the size of those rows, which is "
-        "small beside that of another seed.\n"
+        "threads and another set of instructions at once: expect differences of the size of those rows.\n"
     )
     saving.write_text(arguments.out, f"{text}\n{evaluation.format_table(rows, columns)}\n")
     print(arguments.out.read_text())

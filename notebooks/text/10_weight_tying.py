@@ -540,6 +540,19 @@ for name, run in finals.items():
     saving.save_run(run, profile.models, **about, limits=limits)
 
 # %% [markdown]
+# The whole course in one picture: the same ten digits denoised by project C's model, by the capped baseline and by the weight-tied model.
+
+# %%
+found = tests["clutter"].test
+rows = {"clean": found.clean[:10], "noisy": found.noisy[:10]}
+for name in ("clutter_project_c", "clutter_cap_baseline", "clutter_small"):
+    model = saving.load_model(profile.models / f"{name}.h5")
+    title = name.removeprefix("clutter_").replace("_", "\n")
+    rows[f"{title}\n{model.count_params():,}"] = evaluation.predict(model, found.noisy[:10])
+figure = plots.show_images(rows, found.clean[:10], tests["clutter"].label)
+plots.save_figure(figure, profile.reports / "clutter_small.png")
+
+# %% [markdown]
 # ## What we learned
 #
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
