@@ -48,6 +48,7 @@ KEYS = WEIGHT_KEYS | _words(
     "activation use_bias pool_size keepdims size interpolation cropping target_shape dims "
     "axis momentum epsilon center scale synchronized renorm renorm_momentum rms_scaling shared_axes "
     "rate seed noise_shape stddev max_value min_value negative_slope threshold alpha offset order "
+    "height width crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value antialias "
     "l1 l2 factor mode value mean minval maxval gain distribution input_axes output_axes"
 )
 
@@ -181,11 +182,11 @@ def find_tensors(node):
         return [tuple(one[:3]) for one in node]
     if not isinstance(node, dict) or set(node) != {"args", "kwargs"}:
         raise ValueError("a call of a layer in an unknown form")
-    found, waiting = [], list(node["args"])
+    found, waiting = [], list(node["args"])[::-1]
     while waiting:
-        part = waiting.pop(0)
+        part = waiting.pop()
         if isinstance(part, list):
-            waiting = part + waiting
+            waiting += part[::-1]
         elif isinstance(part, dict) and part.get("class_name") == "__keras_tensor__" and len(part) == 2:
             _check_tensor(part["config"])
             found.append(tuple(part["config"]["keras_history"]))
@@ -199,6 +200,13 @@ def _check_tensor(config):
         raise ValueError("an input of a layer in an unknown form")
     _check_value("shape", config["shape"], "input")
     _check_value("dtype", config["dtype"], "input")
+
+
+def has_orthogonal(config):
+    """Say whether a weight of the layer begins orthogonal, which takes the cube of its side to compute."""
+    begins = [value for key, value in config.items() if key.endswith("_initializer") and value]
+    names = [value.get("class_name") if isinstance(value, dict) else value for value in begins]
+    return any(name in ("Orthogonal", "orthogonal") for name in names)
 
 
 def _short(value):

@@ -1,11 +1,27 @@
-"""Count the parameters of a stranger's .h5: those stored, those of the built model, those by another name."""
+"""Count the parameters of a stranger's .h5: those stored, those of the built model, those by another name.
+
+A setting such as the scale of a Rescaling acts as a weight does. A model may have a few of them for nothing.
+"""
 
 import json
 import math
 
 import h5py
 
-LONGEST_LIST = 16  # numbers that a list in a layer's settings may hold, such as a padding; more are parameters
+FREE = 16  # numbers that a list in a layer's settings may hold, or all that act as weights: more are parameters
+ACTING = {  # settings that act as weights, with the values that are no choice of the author's
+    "scale": (1,),
+    "offset": (0,),
+    "negative_slope": (0, 0.3),
+    "alpha": (0.3, 1),
+    "threshold": (0,),
+    "max_value": (1, 6),
+    "min_value": (0,),
+    "fill_value": (0,),
+    "value": (),
+}
+LARGE_EPSILON = 0.01  # below, it guards a division; above, it scales
+UNUSED = ("_initializer", "_regularizer", "_constraint")  # for training alone: the stored weights hold the outcome
 
 
 def first_line(error):
@@ -14,19 +30,33 @@ def first_line(error):
 
 
 def count_constants(config):
-    """Return how many numbers stand in long lists of `config` (parsed JSON): parameters by another name."""
-    found, todo = 0, [config]
+    """Return how many numbers in the settings of `config` (parsed JSON) are parameters by another name.
+
+    Those of long lists, and of settings that act as weights and were chosen; 0 if they are at most FREE in all.
+    """
+    found, todo = 0, [("", config)]
     while todo:
-        part = todo.pop()
+        key, part = todo.pop()
         if isinstance(part, dict):
-            todo += part.values()
+            todo += [one for one in part.items() if not one[0].endswith(UNUSED)]
         elif isinstance(part, list):
             numbers = _count_numbers(part)
             if numbers is None:  # other things than numbers are in it, which may hold lists of their own
-                todo += part
-            elif numbers > LONGEST_LIST:
+                todo += [(key, one) for one in part]
+            elif numbers > FREE or key in ACTING:
                 found += numbers
-    return found
+        else:
+            found += _is_chosen(key, part)
+    return found if found > FREE else 0
+
+
+def _is_chosen(key, value):
+    """Say whether a single setting acts as a weight, with a value that its author chose."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if key == "epsilon":
+        return value > LARGE_EPSILON
+    return key in ACTING and not any(math.isclose(value, usual, rel_tol=1e-6) for usual in ACTING[key])
 
 
 def _count_numbers(part):
@@ -82,7 +112,7 @@ def count_built(model, stored, constants, cap):
     if stored != built:
         flags.append(f"the file stores {stored:,} parameters and the model has {built:,}: the larger number counts")
     if constants:
-        flags.append(f"{constants:,} numbers stand as constants in the model's configuration: they count")
+        flags.append(f"{constants:,} numbers stand as constants in the layers' settings: they count")
     if trainable <= cap < parameters and built > trainable:
         flags.append(f"{built - trainable:,} parameters are not trainable: they count")
     if parameters - statistics <= cap < parameters:

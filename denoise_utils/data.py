@@ -100,7 +100,7 @@ def shift_randomly(images, rng, pixels=2):
 def load_pairs(noisy_path, clean_path):
     """Load the assignment's two pickles as (noisy, clean), float32 (N, H, W, 1) in [0, 1].
 
-    The noisy images are divided by their maximum. Each pickle may hold a numpy array of
+    Noisy images that go above 1 are divided by their maximum. Each pickle may hold a numpy array of
     numbers and nothing else. Raises ValueError for another shape, range, or content.
     """
     noisy, clean = pickles.load_array(noisy_path), pickles.load_array(clean_path)
@@ -113,5 +113,5 @@ def load_pairs(noisy_path, clean_path):
     highest = np.nanmax(noisy) if noisy.size else 0
     if noisy.size and highest <= 0:
         raise ValueError(f"Expected images in {noisy_path}, got nothing above 0.")
-    noisy = check_images(np.float32(noisy / (highest or 1)), f"noisy images of {noisy_path}")
+    noisy = check_images(np.float32(noisy / max(highest, 1)), f"noisy images of {noisy_path}")
     return noisy, check_images(np.float32(clean), f"clean images of {clean_path}")

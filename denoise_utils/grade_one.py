@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import counting, evaluation, noise, page, saving
+from denoise_utils import counting, evaluation, noise, page, saving, submissions
 
 NUM_SHOWN = 10  # images on the sheet
 LARGEST_SHOWN = 64  # pixels a side: more is cut off
 TOLERANCE = 1e-3  # how far an output may leave [0, 1], or differ from call to call
+NO_BETTER = 0.95  # of the error against all clean images: an output of the right image is well below
+NUM_ALONE = 8  # images that are denoised one by one
 VISIBLE = 1 / 255  # outputs that differ less than one grey level are the same picture
 MOST_WRITTEN = 50_000_000  # bytes that this process may write into one file
 
@@ -77,18 +79,43 @@ def denoise(model, noisy):
     return np.asarray(output, dtype=np.float32), 1000 * seconds / len(noisy)
 
 
-def find_cheats(model, noisy, output):
-    """Return a flag for each way in which the output is not that of a denoiser."""
+def check_size(path):
+    """Return a flag if the file is larger than the assignment allows."""
+    size, most = path.stat().st_size / 1e6, submissions.LARGE_FILE / 1e6
+    return [f"the file has {size:.1f} MB: less than {most:g} MB is allowed"] if size >= most else []
+
+
+def find_cheats(model, pairs, output):
+    """Return a flag for each way in which the output is not that of a denoiser of the images it got."""
     flags = []
     low, high = float(output.min()), float(output.max())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         flags.append(f"output outside [0, 1]: {low:.3g} to {high:.3g}, scored as clipped")
     if len(output) > 1 and np.ptp(evaluation.clip(output), axis=0).max() < VISIBLE:
         flags.append("ignores its input: the output is the same for every image")
-    again = evaluation.predict(model, noisy[:32][::-1])[::-1]
-    if np.abs(again - output[:32]).max() > TOLERANCE:
+    elif _fits_any_image(evaluation.clip(output), pairs.clean):
+        flags.append("nearly ignores its input: the output fits the other clean images as well as its own")
+    if _changes(model, pairs.noisy, output):
         flags.append("the output for an image changes with the images beside it, or from call to call")
     return flags
+
+
+def _fits_any_image(output, clean):
+    """Say whether the squared error against an image's own clean one is about that against all of them."""
+    own = np.mean((output - clean) ** 2, dtype=np.float64)
+    together = np.mean(output.mean(axis=0, dtype=np.float64) * clean.mean(axis=0, dtype=np.float64))
+    every = np.mean(output**2, dtype=np.float64) + np.mean(clean**2, dtype=np.float64) - 2 * together
+    differ = len(clean) > 1 and np.ptp(clean, axis=0).max() > VISIBLE
+    return bool(differ and own > NO_BETTER * every)
+
+
+def _changes(model, noisy, output):
+    """Say whether images denoised alone, or in a half turned round, come out otherwise than among all."""
+    alone = np.linspace(0, len(noisy) - 1, min(NUM_ALONE, len(noisy))).astype(int)
+    half = np.arange(min(len(noisy), 256) // 2 or 1)[::-1]
+    parts = [(alone, 1), (half, len(half))]
+    again = [(rows, evaluation.predict(model, noisy[rows], batch_size)) for rows, batch_size in parts]
+    return any(np.abs(images - output[rows]).max() > TOLERANCE for rows, images in again)
 
 
 def load_exam(folder):
@@ -123,7 +150,8 @@ def grade(path, settings, pairs, note):
         note(**counts)
         check_shapes(model, pairs.noisy.shape[1:])
         output, milliseconds = denoise(model, pairs.noisy)
-        note(flags=counts["flags"] + find_cheats(model, pairs.noisy, output), milliseconds=milliseconds)
+        flags = counts["flags"] + check_size(path) + find_cheats(model, pairs, output)
+        note(flags=flags, milliseconds=milliseconds)
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
         return note(verdict="BROKEN", reason=counting.first_line(error))

@@ -31,7 +31,8 @@ ADVICE = {
     "OVER": "Take parameters out: fewer filters, smaller kernels, or one layer used twice.",
     "TIMEOUT": "Make the model faster; on a slow machine, allow more with --timeout.",
     "MEMORY": "Make the model's intermediate images fewer or smaller.",
-    "REFUSED": "Build it from standard Keras layers only and save it with model.save.",
+    "REFUSED": "Change what the reason names, and save it with model.save: the layers that are admitted stand in "
+    "ASSIGNMENT.md.",
     "BROKEN": "Mend what the reason says, then check it again.",
 }
 STYLE = """
@@ -141,6 +142,7 @@ def render(grades):
         counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
     summary = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     late = f" Not graded yet: {len(grades.missing)}; run the same command again." if grades.missing else ""
+    late += f" Left out: {escape(plain(', '.join(grades.left_out)))}." if grades.left_out else ""
     lead = (
         f"{len(grades.rows)} submissions: {summary}.{late} Task {grades.task}, noise seed {grades.seed}, data: "
         f"{escape(plain(grades.label))}; at most {grades.cap:,} parameters, all of them counted. Ranked by excess: the "

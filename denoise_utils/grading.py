@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_utils import data, noise, saving, sources, supervise
-from denoise_utils.submissions import Submission
+from denoise_utils.submissions import LEFT_OUT, Submission
 
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
 LIMITS = ("TIMEOUT", "MEMORY")  # verdicts that depend on the limits
@@ -27,7 +27,10 @@ YARDSTICK = "noisy input"
 
 @dataclass
 class Grades:
-    """A row per submission, best first; the row of the noisy input; names of those that an interruption left out."""
+    """A row per submission, best first; the row of the noisy input; names of those that an interruption left out.
+
+    Files that are no submissions are in `left_out`.
+    """
 
     task: str
     label: str
@@ -36,6 +39,7 @@ class Grades:
     rows: list = field(default_factory=list)
     yardstick: dict = field(default_factory=dict)
     missing: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
 
 
 def load_exam(task, *, seed, num_images=None, profile=None, pairs=None):
@@ -93,10 +97,11 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
     Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name and
-    the row of each that is. Ctrl-C ends with what was finished; the names of the others are in `missing`.
+    the row of each that is, or is left out. Ctrl-C ends with what was finished; those it left are in `missing`.
     """
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
+    submissions, grades.left_out = _leave_out(submissions, tell)
     yardstick = Submission(YARDSTICK, None)
     with tempfile.TemporaryDirectory(prefix="grade-") as work:
         settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge), sort_keys=True)
@@ -127,6 +132,14 @@ def _read_kept(path, limits):
     except (OSError, ValueError):
         return None
     return None if row["verdict"] in LIMITS and row["limits"] != [limits.seconds, limits.megabytes] else row
+
+
+def _leave_out(submissions, tell):
+    """Return (what is graded or gets a row, the names of the rest); tell of the rest."""
+    rest = [one for one in submissions if one.verdict == LEFT_OUT]
+    for one in rest:
+        tell(one.name, {"verdict": one.verdict, "reason": one.reason})
+    return [one for one in submissions if one.verdict != LEFT_OUT], [one.name for one in rest]
 
 
 def _run(todo, work, cache, jobs, limits):

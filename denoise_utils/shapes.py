@@ -112,6 +112,12 @@ def _upsampling(config, shape):
     return _join(config, grown, channels), []
 
 
+def _resizing(config, shape):
+    if config.get("crop_to_aspect_ratio") or config.get("pad_to_aspect_ratio"):
+        raise ValueError("a resizing that keeps the aspect ratio")
+    return _join(config, (config["height"], config["width"]), split(config, shape)[1]), []
+
+
 def _edges(name, sign):
     """Return the rule of a layer that adds (sign 1) or cuts (-1) the edges that its config calls `name`."""
 
@@ -213,6 +219,7 @@ RULES = {
     "GlobalMaxPooling2D": _global_pooling,
     "GlobalAveragePooling2D": _global_pooling,
     "UpSampling2D": _upsampling,
+    "Resizing": _resizing,
     "ZeroPadding2D": _edges("padding", 1),
     "Cropping2D": _edges("cropping", -1),
     "Dense": _dense,

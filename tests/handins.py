@@ -16,7 +16,7 @@ IMAGE = (28, 28, 1)
 
 @dataclass(frozen=True)
 class Handin:
-    """One hand-in: how it is made, its verdict ("OVER|REFUSED" admits both), words of its flags or reason."""
+    """One hand-in: how it is made, its verdict, words of its flags or reason."""
 
     make: callable
     verdict: str
@@ -46,26 +46,52 @@ def to_image(activation="sigmoid", **options):
     return layers.Conv2D(1, 3, padding="same", activation=activation, **options)
 
 
+def let_through(model):
+    """Set the convolutions so that the image comes out again, paler: it has learned nothing, but ignores nothing."""
+    found = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    for layer in found:
+        kernel, *bias = layer.get_weights()
+        kernel[:] = 0
+        kernel[kernel.shape[0] // 2, kernel.shape[1] // 2, 0, 0] = 4 if layer is found[-1] else 1
+        layer.set_weights([kernel, *[one * 0 - 2 * (layer is found[-1]) for one in bias]])
+    return model
+
+
 def good():
     keras.utils.set_random_seed(0)
-    return models.capped_autoencoder(8, 1)
+    return let_through(models.capped_autoencoder(8, 1))
 
 
 def sequential():
-    return keras.Sequential([layers.Input(IMAGE), layers.Conv2D(8, 3, padding="same"), to_image()])
+    return let_through(keras.Sequential([layers.Input(IMAGE), layers.Conv2D(8, 3, padding="same"), to_image()]))
 
 
 def any_size():
-    return functional(layers.Conv2D(8, 3, padding="same"), to_image(), inputs=layers.Input((None, None, 1)))
+    inputs = layers.Input((None, None, 1))
+    return let_through(functional(layers.Conv2D(8, 3, padding="same"), to_image(), inputs=inputs))
 
 
 def tied():
     again = layers.Conv2D(12, 3, padding="same", activation="relu")
-    return functional(layers.Conv2D(12, 3, padding="same"), *[again] * 6, to_image())
+    return let_through(functional(layers.Conv2D(12, 3, padding="same"), *[again] * 6, to_image()))
 
 
 def dense():
-    return functional(layers.Flatten(), layers.Dense(1), layers.Dense(784, "sigmoid"), layers.Reshape(IMAGE))
+    inputs = layers.Input(IMAGE)
+    flat = layers.Dense(784, kernel_initializer="zeros")(layers.Dense(1)(layers.Flatten()(inputs)))
+    return keras.Model(inputs, layers.ReLU(max_value=1)(layers.Add()([inputs, layers.Reshape(IMAGE)(flat)])))
+
+
+def usual_settings():
+    """Settings as people choose them, twelve of which could act as weights: eight slopes, two scales, two offsets."""
+    kinds = [lambda: layers.BatchNormalization(epsilon=1e-5), lambda: layers.LeakyReLU(0.1), layers.ReLU] * 8
+    scaled = layers.Rescaling(0.5, offset=0.5), layers.Rescaling(2.0, offset=-1.0)
+    return let_through(functional(*scaled, *[kind() for kind in kinds], to_image()))
+
+
+def resized():
+    wide = layers.Conv2D(8, 3, padding="same")
+    return let_through(functional(layers.Resizing(14, 14), wide, layers.Resizing(28, 28), to_image()))
 
 
 def compiled():
@@ -76,7 +102,7 @@ def compiled():
 
 
 def frozen(filters):
-    model = models.capped_autoencoder(filters, 1)
+    model = let_through(models.capped_autoencoder(filters, 1))
     model.trainable = False
     return model
 
@@ -84,7 +110,7 @@ def frozen(filters):
 def near_the_cap(num_norms):
     """3,592 parameters, and four for each batch normalisation."""
     norms = [layers.BatchNormalization() for _ in range(num_norms)]
-    return functional(*norms, layers.Conv2D(189, 3, padding="same"), to_image())
+    return let_through(functional(*norms, layers.Conv2D(189, 3, padding="same"), to_image()))
 
 
 def statistics():
@@ -102,6 +128,33 @@ def constant_scale():
     return functional(*[layers.Rescaling(a, b) for a, b in zip(scale, offset, strict=True)], to_image())
 
 
+def constant_pictures():
+    """Five pictures as plain lists in the settings, which the list of what is admitted lets pass."""
+    pictures = np.random.default_rng(0).random((5, *IMAGE)).tolist()
+    return functional(*[layers.Rescaling(picture) for picture in pictures], to_image())
+
+
+def constant_lists():
+    """Lists as short as that of a padding, but many of them."""
+    lists = np.random.default_rng(0).random((120, 2, 16)).tolist()
+    return functional(layers.Conv2D(16, 1), *[layers.Rescaling(a, b) for a, b in lists], to_image())
+
+
+def constant_scalars():
+    """Three convolutions without a parameter: each weight is the scale of a layer of its own."""
+    weights = np.random.default_rng(0).normal(size=(3, 3, 3)).tolist()
+
+    def convolve(kernel):
+        def apply(x):
+            wide = layers.ZeroPadding2D(1)(x)
+            cut = [[layers.Cropping2D(((i, 2 - i), (j, 2 - j)))(wide) for j in range(3)] for i in range(3)]
+            return layers.Add()([layers.Rescaling(kernel[i][j])(cut[i][j]) for i in range(3) for j in range(3)])
+
+        return apply
+
+    return functional(*map(convolve, weights), layers.Activation("sigmoid"))
+
+
 def constant_added():
     big = np.random.default_rng(0).random((1, 28, 28, 8), dtype=np.float32)
     return functional(layers.Conv2D(8, 3, padding="same"), lambda x: layers.Add()([x, big]), to_image())
@@ -114,6 +167,14 @@ def constant_of_lambda():
 
 def ignores():
     return functional(to_image(kernel_initializer="zeros"))
+
+
+def hardly_looks():
+    return functional(layers.Rescaling(0.006, offset=0.13))
+
+
+def mean_of_the_input():
+    return functional(layers.AveragePooling2D(28), layers.UpSampling2D(28))
 
 
 def infinite():
@@ -129,6 +190,10 @@ def beside():
     return functional(layers.UnitNormalization(axis=0), layers.ReLU(max_value=1))
 
 
+def shared_out():
+    return functional(layers.Softmax(axis=0))
+
+
 def slow():
     again = layers.Conv2D(1, 31, padding="same", activation="sigmoid")
     return functional(layers.UpSampling2D(16), *[again] * 60, layers.AveragePooling2D(16))
@@ -140,7 +205,7 @@ def hungry():
 
 
 def many_layers():
-    return functional(*[layers.Conv2D(1, 1, kernel_initializer="ones") for _ in range(300)], to_image())
+    return let_through(functional(*[layers.Conv2D(1, 1) for _ in range(300)], to_image()))
 
 
 def two_inputs():
@@ -195,6 +260,10 @@ def hide_more(file):
     file["model_weights"]["more"] = np.ones(5000, dtype=np.float32)
 
 
+def hide_beside(file):
+    file["more"] = np.ones(300_000, dtype=np.float32)
+
+
 def break_config(file):
     file.attrs["model_config"] = "{" * 10
 
@@ -236,53 +305,77 @@ FEW = {
     "statistics.h5": Handin(saved(statistics), "OVER", "1,200 parameters are statistics"),
     "truncated.h5": Handin(truncated, "BROKEN", "cannot be read"),
 }
-OF_THE_PROJECT = (ROOT / "models" / "clutter_cap_baseline.h5").read_bytes()
-MANY = FEW | {
-    "any size.h5": Handin(saved(any_size), "PASS"),
-    "at the cap.h5": Handin(saved(lambda: near_the_cap(2)), "PASS"),
+CHEATS = {
+    "constant lists.h5": Handin(saved(constant_lists), "OVER", "3,840 numbers stand as constants"),
+    "constant pictures.h5": Handin(saved(constant_pictures), "OVER", "3,920 numbers stand as constants"),
+    "constant scalars.h5": Handin(saved(constant_scalars), "PASS", "27 numbers stand as constants"),
     "beside.h5": Handin(saved(beside), "PASS", "changes with the images beside it"),
-    "best.h5": Handin(write(OF_THE_PROJECT), "PASS", "the same file as best again"),
-    "best again.h5": Handin(write(OF_THE_PROJECT), "PASS", "the same file as best"),
-    "channels first.h5": Handin(saved(shape(1, 28, 28)), "BROKEN", "channels last"),
-    "compiled.h5": Handin(saved(compiled), "PASS"),
-    "config.h5": Handin(edited(good, break_config), "BROKEN", "cannot be read"),
-    "constant added.h5": Handin(saved(constant_added), "OVER|REFUSED", "6,272 numbers stand as constants"),
-    "constant scale.h5": Handin(saved(constant_scale), "OVER|REFUSED", "4,704 numbers stand as constants"),
-    "dense.h5": Handin(saved(dense), "PASS"),
-    "digits.h5": Handin(saved(models.digit_judge), "BROKEN", "the output (None, 10)"),
-    "empty.h5": Handin(write(b""), "BROKEN", "cannot be read"),
-    "empty folder": Handin(inside(), "BROKEN", "found 0"),
-    "fixed batch.h5": Handin(saved(shape(*IMAGE, batch=32)), "BROKEN", "batches of 32 only"),
-    "flat.h5": Handin(saved(shape(784)), "BROKEN", "flatten and reshape inside"),
-    "folder": Handin(inside(GOOD), "PASS"),
-    "folder of two": Handin(inside(GOOD, GOOD), "BROKEN", "found 2: 0.h5, 1.h5"),
-    "frozen small.h5": Handin(saved(lambda: frozen(8)), "PASS"),
-    "frozen.h5": Handin(saved(lambda: frozen(30)), "OVER", "are not trainable"),
-    "hides more.h5": Handin(edited(good, hide_more), "OVER", "the file stores"),
-    "huge.h5": Handin(huge, "REFUSED", "100,000 MB"),
-    "hungry.h5": Handin(saved(hungry), "MEMORY", "of memory"),
-    "just over.h5": Handin(saved(lambda: near_the_cap(3)), "OVER"),
-    "links.h5": Handin(edited(twice, link_weights), "OVER", "the file stores"),
-    "many layers.h5": Handin(saved(many_layers), "PASS|REFUSED"),
-    "nested.h5": Handin(saved(nested), "OVER", "model within the model"),
-    "other.keras": Handin(keras_format, "BROKEN", "got .keras"),
-    "out of range.h5": Handin(saved(out_of_range), "PASS", "outside [0, 1]"),
-    "picture.h5": Handin(write(b"\x89PNG\r\n\x1a\n" + b"\0" * 500), "BROKEN", "cannot be read"),
-    "pipe.h5": Handin(os.mkfifo, "BROKEN", "no plain file"),
-    "renamed.h5": Handin(keras_format, "BROKEN", "cannot be read"),
-    "sequential.h5": Handin(saved(sequential), "PASS"),
-    "small side.h5": Handin(saved(shape(14, 14, 1)), "BROKEN", "begin with Input((28, 28, 1))"),
-    "tied.h5": Handin(saved(tied), "PASS"),
-    "two inputs.h5": Handin(saved(two_inputs), "BROKEN", "got 2 inputs"),
-    "two outputs.h5": Handin(saved(two_outputs), "BROKEN", "got 2 outputs"),
-    "upper case.H5": Handin(GOOD, "BROKEN", "rename it"),
-    "weights only.h5": Handin(weights_only, "BROKEN", "it holds no model"),
-    "<script>alert(1)<\u2215script>.h5": Handin(GOOD, "PASS"),
-    "=HYPERLINK(1).h5": Handin(GOOD, "PASS"),
-    "@sum" + "m" * 240 + ".h5": Handin(GOOD, "PASS"),
-    "line\nfeed and \u202e back.h5": Handin(GOOD, "PASS"),
-    os.fsdecode(b"undecodable \xff\xfe.h5"): Handin(GOOD, "PASS"),
+    "hardly looks.h5": Handin(saved(hardly_looks), "PASS", "nearly ignores its input"),
+    "large.h5": Handin(edited(good, hide_beside), "PASS", "the file has 1.2 MB: less than 1 MB is allowed"),
+    "mean of the input.h5": Handin(saved(mean_of_the_input), "PASS", "nearly ignores its input"),
+    "shared out.h5": Handin(saved(shared_out), "PASS", "changes with the images beside it"),
 }
+HONEST = {
+    "any size.h5": Handin(saved(any_size), "PASS"),
+    "resized.h5": Handin(saved(resized), "PASS"),
+    "tied.h5": Handin(saved(tied), "PASS"),
+    "usual settings.h5": Handin(saved(usual_settings), "PASS"),
+}
+OF_THE_PROJECT = (ROOT / "models" / "clutter_cap_baseline.h5").read_bytes()
+MANY = (
+    FEW
+    | CHEATS
+    | HONEST
+    | {
+        "archive.7z": Handin(write(b"7z"), "BROKEN", "an archive (.7z): hand in the .h5"),
+        "archive.h5.zip": Handin(write(b"PK"), "BROKEN", "an archive (.zip): hand in the .h5"),
+        "archive.rar": Handin(write(b"Rar!"), "BROKEN", "an archive (.rar): hand in the .h5"),
+        "archive.tar.gz": Handin(write(b"\x1f\x8b"), "BROKEN", "an archive (.gz): hand in the .h5"),
+        "at the cap.h5": Handin(saved(lambda: near_the_cap(2)), "PASS"),
+        "best.h5": Handin(write(OF_THE_PROJECT), "PASS", "the same file as best again"),
+        "best again.h5": Handin(write(OF_THE_PROJECT), "PASS", "the same file as best"),
+        "channels first.h5": Handin(saved(shape(1, 28, 28)), "BROKEN", "channels last"),
+        "compiled.h5": Handin(saved(compiled), "PASS"),
+        "config.h5": Handin(edited(good, break_config), "BROKEN", "cannot be read"),
+        "constant added.h5": Handin(saved(constant_added), "REFUSED", "a constant, or an object, as its input"),
+        "constant scale.h5": Handin(saved(constant_scale), "REFUSED", "scale of class __numpy__"),
+        "copy.h5 (1)": Handin(GOOD, "BROKEN", "hand in the .h5 itself"),
+        "dense.h5": Handin(saved(dense), "PASS"),
+        "digits.h5": Handin(saved(models.digit_judge), "BROKEN", "the output (None, 10)"),
+        "empty.h5": Handin(write(b""), "BROKEN", "cannot be read"),
+        "empty folder": Handin(inside(), "BROKEN", "found 0"),
+        "fixed batch.h5": Handin(saved(shape(*IMAGE, batch=32)), "BROKEN", "batches of 32 only"),
+        "flat.h5": Handin(saved(shape(784)), "BROKEN", "flatten and reshape inside"),
+        "folder": Handin(inside(GOOD), "PASS"),
+        "folder of two": Handin(inside(GOOD, GOOD), "BROKEN", "found 2; in it: 0.h5, 1.h5"),
+        "frozen small.h5": Handin(saved(lambda: frozen(8)), "PASS"),
+        "frozen.h5": Handin(saved(lambda: frozen(30)), "OVER", "are not trainable"),
+        "hides more.h5": Handin(edited(good, hide_more), "OVER", "the file stores"),
+        "huge.h5": Handin(huge, "REFUSED", "100,000 MB"),
+        "hungry.h5": Handin(saved(hungry), "MEMORY", "of memory"),
+        "just over.h5": Handin(saved(lambda: near_the_cap(3)), "OVER"),
+        "links.h5": Handin(edited(twice, link_weights), "REFUSED", "which is there twice"),
+        "many layers.h5": Handin(saved(many_layers), "PASS", "less than 1 MB"),
+        "nested.h5": Handin(saved(nested), "OVER", "model within the model"),
+        "other.keras": Handin(keras_format, "BROKEN", "got .keras"),
+        "out of range.h5": Handin(saved(out_of_range), "PASS", "outside [0, 1]"),
+        "picture.h5": Handin(write(b"\x89PNG\r\n\x1a\n" + b"\0" * 500), "BROKEN", "cannot be read"),
+        "pipe.h5": Handin(os.mkfifo, "BROKEN", "no plain file"),
+        "renamed.h5": Handin(keras_format, "BROKEN", "cannot be read"),
+        "sequential.h5": Handin(saved(sequential), "PASS"),
+        "small side.h5": Handin(saved(shape(14, 14, 1)), "BROKEN", "begin with Input((28, 28, 1))"),
+        "text.h5.txt": Handin(GOOD, "BROKEN", "got .txt: hand in the .h5 itself"),
+        "two inputs.h5": Handin(saved(two_inputs), "BROKEN", "got 2 inputs"),
+        "two outputs.h5": Handin(saved(two_outputs), "BROKEN", "got 2 outputs"),
+        "upper case.H5": Handin(GOOD, "BROKEN", "rename it"),
+        "weights only.h5": Handin(weights_only, "BROKEN", "it holds no model"),
+        "<script>alert(1)<\u2215script>.h5": Handin(GOOD, "PASS"),
+        "=HYPERLINK(1).h5": Handin(GOOD, "PASS"),
+        "@sum" + "m" * 240 + ".h5": Handin(GOOD, "PASS"),
+        "line\nfeed and \u202e back.h5": Handin(GOOD, "PASS"),
+        os.fsdecode(b"undecodable \xff\xfe.h5"): Handin(GOOD, "PASS"),
+    }
+)
 
 
 def make_all(folder, handins):
