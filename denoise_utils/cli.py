@@ -1,23 +1,29 @@
 """The command line: python -m denoise_utils COMMAND. What each command does is in commands.py."""
 
 import argparse
+import os
 import sys
+import warnings
 
 from denoise_utils import commands, images, noise, profiles, recipes, stopping
 
 
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+def _whole_number(text, least):
+    try:
+        number = int(text)
+    except ValueError:
+        number = None
+    if number is None or number < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least} up, got {text}")
     return number
+
+
+def _positive(text):
+    return _whole_number(text, 1)
 
 
 def _from_zero(text):
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {text}")
-    return number
+    return _whole_number(text, 0)
 
 
 def make_parser():
@@ -126,7 +132,9 @@ def _add_grade(added):
     grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders that hold one each")
     grade.add_argument("--task", default="clutter", help="the task that is graded (default: %(default)s)")
     grade.add_argument("--pairs", nargs=2, metavar=("NOISY", "CLEAN"), help="your own test images, as two pickles")
-    grade.add_argument("--seed", type=int, default=1, help="of the noise on the test images; the notebooks' is 0")
+    grade.add_argument(
+        "--seed", type=_from_zero, default=1, help="of the noise on the test images; the notebooks' is 0"
+    )
     grade.add_argument("--images", type=_positive, help="test images (default: all of the profile's)")
     grade.add_argument("--out", help="where to write (default: build/grades/)")
     _add_cap(grade)
@@ -161,12 +169,22 @@ def _add_denoise(added):
     denoise.set_defaults(run=commands.denoise)
 
 
+def _print_warning(message, *where):
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def main(words=None):
-    """Run one command and return its exit code; expected errors are one line on stderr."""
+    """Run one command and return its exit code; warnings and expected errors are one line each on stderr."""
     arguments = make_parser().parse_args(words)
     try:
-        with stopping.noticed():
-            return arguments.run(arguments)
+        with stopping.noticed(), warnings.catch_warnings():
+            warnings.showwarning = _print_warning
+            code = arguments.run(arguments)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:  # whoever read our output has enough, as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it goes nowhere
+        return 141
     except (ValueError, TypeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

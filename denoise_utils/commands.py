@@ -29,7 +29,14 @@ def report(arguments):
     _start_keras()
     from denoise_utils import report as budget
 
-    found = budget.make_report(arguments.folder, arguments.cap, profile)
+    found = budget.Report(arguments.cap)
+    try:
+        budget.make_report(arguments.folder, arguments.cap, profile, found)
+    except KeyboardInterrupt:
+        if found.rows:
+            out = Path(arguments.out or profile.root / "build" / "report")
+            print(f"Written to {budget.write_partial(found, out)}: what was scored before the stop")
+        raise
     ours = found.label and Path(arguments.folder).resolve() == profile.models.resolve()
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
     print(budget.markdown(found))  # first: it is not lost if it cannot be written
@@ -45,10 +52,16 @@ def search(arguments):
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
     pairs = noise.load_task(task, **sizes)
     _start_keras()
+    from tensorflow.errors import OpError
+
     from denoise_utils import workers
 
     settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
-    found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings, deadline=60 * arguments.deadline)
+    settings["deadline"] = 60 * arguments.deadline
+    try:
+        found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings)
+    except OpError as error:  # Keras Tuner writes by TensorFlow, which has errors of its own for a full disk
+        raise OSError(f"Expected to search, got: {error.message}. Once mended, it goes on where it was.") from None
     if found is None:
         print("The search is over; its chief has the ranking.")
         return 0
@@ -136,8 +149,10 @@ def denoise(arguments):
     saving.check_folder(job.folder)
     _start_keras()
     model = saving.load_model(arguments.model)
-    written, refused = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
-    print(f"{written} of {written + len(refused)} pictures written to {arguments.target}")
-    for name, reason in refused:
-        print(f"not denoised: {name}: {reason}", file=sys.stderr)
-    return int(bool(refused))
+    try:
+        written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
+        print(f"{written} of {written + len(job.refused)} pictures written to {arguments.target}")
+    finally:  # of what was stopped too
+        for name, reason in job.refused:
+            print(f"not denoised: {name}: {reason}", file=sys.stderr)
+    return int(bool(job.refused))

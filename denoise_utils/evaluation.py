@@ -104,11 +104,13 @@ def check_images_model(model):
         kind = f"channels first (layer {first})" if first else "no channels last"
         raise ValueError(
             f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}, {kind}: "
-            'build its layers with data_format="channels_last", transpose its input, and take over the weights.'
+            'build the same convolutions with data_format="channels_last" on such images (other layers with axis=-1), '
+            "and take over the weights, new.set_weights(old.get_weights())."
         )
     if len(made) != 3 or any(a != b for a, b in zip(taken, made, strict=True) if None not in (a, b)):
         raise ValueError(
-            f"Expected a model that returns images as it takes them, {taken}, got one that returns {made}."
+            f"Expected a model that returns images as it takes them, {taken}, got one that returns {made}: "
+            "it is no denoiser."
         )
 
 

@@ -7,6 +7,7 @@ from denoise_utils import allow_list, shapes
 
 MAX_CALLS = 4000  # of layers in all; a layer that is used again, or inside a model that is, counts again
 MAX_USES = 200  # of one layer in one model
+MAX_ORTHOGONAL = 1024  # of the smaller side of a weight that begins orthogonal: seconds for every thousand more
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Graph:
         config, known = model["config"], {} if known is None else known
         if model["class_name"] == "Sequential":
             return known, self._follow_row(config, inputs, known)
+        self._check_calls(len(config["layers"]))
         configs = {layer["config"]["name"]: layer for layer in config["layers"]}
         if len(configs) != len(config["layers"]):
             raise ValueError("two layers of one name")
@@ -57,6 +59,7 @@ class Graph:
         }
         if any(len(nodes) > MAX_USES for nodes in waiting.values()):
             raise ValueError(f"a layer that is used more than {MAX_USES} times")
+        self._check_calls(sum(map(len, waiting.values())))
         self._follow_nodes(configs, waiting, outputs, known)
         unused = [name for name in configs if not outputs[name]]
         if unused:
@@ -69,14 +72,27 @@ class Graph:
 
     def _follow_nodes(self, configs, waiting, outputs, known):
         """Call the layers as soon as their inputs are there, as Keras does, until none waits."""
-        while any(waiting.values()):
-            before = self.calls
-            for name, nodes in waiting.items():
-                while nodes and all(source in outputs and call < len(outputs[source]) for source, call, _ in nodes[0]):
-                    inputs = [outputs[source][call][output] for source, call, output in nodes.pop(0)]
-                    outputs[name].append(self._call(configs[name], inputs, known))
-            if self.calls == before:
-                raise ValueError("layers in a circle, or connected to none")
+        ready = [name for name, nodes in waiting.items() if nodes]
+        missing, watching = {}, {}  # the calls that a layer waits for; the layers that wait for a call
+        while ready:
+            name = ready.pop()
+            if name not in missing:
+                needed = {(source, call) for source, call, _ in waiting[name][0]}
+                missing[name] = {one for one in needed if one[1] >= len(outputs.get(one[0], ()))}
+                for one in missing[name]:
+                    watching.setdefault(one, []).append(name)
+            if missing[name]:
+                continue
+            del missing[name]
+            inputs = [outputs[source][call][output] for source, call, output in waiting[name].pop(0)]
+            outputs[name].append(self._call(configs[name], inputs, known))
+            made = name, len(outputs[name]) - 1
+            for other in watching.pop(made, ()):
+                missing[other].remove(made)
+                ready += [other] * (not missing[other])
+            ready += [name] * bool(waiting[name])
+        if any(waiting.values()):
+            raise ValueError("layers in a circle, or connected to none")
 
     def _follow_row(self, config, inputs, known):
         """Follow a Sequential: its layers in a row, from its own input or the one it is given."""
@@ -94,10 +110,9 @@ class Graph:
 
     def _call(self, layer, inputs, known):
         """Return the shapes of a layer's outputs for `inputs`; note its weights, or compare them with those noted."""
+        self._check_calls(1)
         self.calls += 1
         name, kind = layer["config"]["name"], layer["class_name"]
-        if self.calls > MAX_CALLS:
-            raise ValueError(f"more than {MAX_CALLS} uses of layers")
         found = Layer(name, kind)
         if kind in allow_list.MODELS:
             found.layers = known[name].layers if name in known else {}
@@ -127,7 +142,14 @@ class Graph:
             raise ValueError(f'the layer "{name}" with settings or inputs that do not fit it') from None
         for shape in (*found.weights, output):
             self._check_shape(name, shape)
+        side = max((min(math.prod(shape[:-1]), shape[-1]) for shape in found.weights), default=0)
+        if side > MAX_ORTHOGONAL and allow_list.has_orthogonal(layer["config"]):
+            raise ValueError(f'the layer "{name}" with an orthogonal weight of {side:,}, more than {MAX_ORTHOGONAL:,}')
         return output
+
+    def _check_calls(self, more):
+        if self.calls + more > MAX_CALLS:
+            raise ValueError(f"more than {MAX_CALLS} uses of layers")
 
     def _check_shape(self, name, shape):
         """Return a shape, or raise ValueError if it is impossible or too large."""

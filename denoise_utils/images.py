@@ -94,7 +94,8 @@ def choose_noise(name, strength, seed=0):
     def damage(clean, number):
         return task.add_noise(clean, **(task.strength | strength), seed=[seed, number])
 
-    damage(np.zeros((1, 28, 28, 1), np.float32), 0)  # refuses a wrong strength now
+    small = {key: min(value, 7) if STRENGTHS[key] is int else value for key, value in strength.items()}
+    task.add_noise(np.zeros((1, 28, 28, 1), np.float32), **small, seed=0)  # refuses now what no picture takes
     return damage
 
 
@@ -151,13 +152,13 @@ def _plan_folder(source, target):
 
 
 def denoise_files(model, job, *, per_channel=False, damage=None):
-    """Denoise the pictures of `job` with `model` and return (number written, (name, reason) of the others).
+    """Denoise the pictures of `job` with `model` and return how many were written; `job.refused` gets the others.
 
     `damage` (an image (1, H, W, C), its number) -> noisy adds noise first; then a line per picture says
     what became of it. A gray picture is given to a colour model as one of three equal channels.
     """
     reuse.survey(model)  # refuses a model that is no denoiser, once
-    refused = list(job.refused)
+    written = 0
     for number, (source, target) in enumerate(job.pairs):
         stopping.check()
         _show_progress(number, len(job.pairs), source.name)
@@ -167,15 +168,17 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
                 clean = np.float32(image / 255 if image.dtype == np.uint8 else image)[None]
                 image = damage(clean, number)[0]
             denoised = reuse.denoise(model, image, per_channel=per_channel)
-        except ValueError as error:
-            refused.append((source.name, str(error)))
+        except (ValueError, FileNotFoundError) as error:  # it may have vanished since
+            stopping.check()
+            job.refused.append((source.name, str(error)))
             continue
         write_image(denoised, target)
+        written += 1
         if damage:
             before, after = (evaluation.psnr(one[None], clean)[0] for one in (image, denoised))
             print(f"{source.name}: PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
     _show_progress(len(job.pairs), len(job.pairs), "")
-    return len(job.pairs) + len(job.refused) - len(refused), refused
+    return written
 
 
 def _suit(image, channels, per_channel):

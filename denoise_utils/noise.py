@@ -20,13 +20,15 @@ def add_watermark(clean, marks=10, *, seed):
     """Stamp `marks` (an int, or one int per image) X-shaped marks at random places.
 
     Each mark is 5x5 with 9 pixels of value 1, wholly inside the image, combined by maximum;
-    marks may overlap.
+    marks may overlap. Raises ValueError for more marks than an image has pixels.
     """
     clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
     num_images, height, width, _ = clean.shape
     marks = np.broadcast_to(np.asarray(marks), (num_images,))
     if marks.dtype.kind not in "iu" or marks.min() < 0 or min(height, width) < 5:
         raise ValueError(f"Expected whole numbers of marks from 0 up on images of at least 5x5, got {marks}.")
+    if marks.max() > height * width:
+        raise ValueError(f"Expected at most {height * width:,} marks, a mark per pixel, got {marks.max():,}.")
     noisy = clean.copy()
     rows, columns = np.nonzero(WATERMARK)
     for mark in range(marks.max()):  # at most a few dozen; each stamps all images at once

@@ -68,13 +68,14 @@ class Report:
         return 2 if self.failed else int(bool(self.over))
 
 
-def make_report(folder, cap, profile):
+def make_report(folder, cap, profile, report=None):
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
     Each task that a model is for begins with the untouched noisy input and the best of the
     classical filters, tuned on validation images. A file that fails gets a row with its reason.
+    A `report` that is given is filled row by row: what was scored is in it if this is stopped.
     """
-    report, by_task, unreadable = Report(cap), {}, []
+    report, by_task, unreadable = report or Report(cap), {}, []
     for path in saving.find_models(folder):
         try:
             model, card = saving.load_model(path), saving.read_card(path)
@@ -84,10 +85,12 @@ def make_report(folder, cap, profile):
             continue
         by_task.setdefault(row["task"], []).append((row, model))
     judge = _find_judge(report, folder, profile, by_task.get("digits", []))
-    for task in sorted(by_task):
-        entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
-        _add_task(report, task, entries, judge, profile)
-    report.rows += unreadable
+    try:
+        for task in sorted(by_task):
+            entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
+            _add_task(report, task, entries, judge, profile)
+    finally:
+        report.rows += unreadable
     return report
 
 
@@ -160,6 +163,7 @@ def _predict(model, images):
     try:
         output = evaluation.predict(model, images)
     except Exception as error:  # a stranger's model may fail in any way
+        stopping.check()
         line = str(error).strip().partition("\n")[0]
         raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
     if not isinstance(output, np.ndarray):
@@ -206,12 +210,21 @@ def markdown(report):
     return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
 
 
+def write_partial(report, folder):
+    """Write budget.partial.md, of a report that was stopped, to `folder` and return its path; a whole one stays."""
+    path = Path(folder) / "budget.partial.md"
+    title = "# Parameter budget, partial: stopped before every file was scored"
+    saving.write_text(path, markdown(report).replace("# Parameter budget", title, 1))
+    return path
+
+
 def write_report(report, folder):
-    """Write budget.csv, budget.md and budget.html to `folder`."""
+    """Write budget.csv, budget.md and budget.html to `folder`; a partial one is removed."""
     folder = Path(folder)
     saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "data", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
+    (folder / "budget.partial.md").unlink(missing_ok=True)
 
 
 def headline(report):

@@ -8,14 +8,16 @@ it is as good as the windows are like the images that it was trained on.
 """
 
 import itertools
+import logging
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import data
+from denoise_utils import data, evaluation
 
-TILE = 1024  # pixels: up to this side a free model takes a picture whole; it bounds the memory
+TILE = 1024  # pixels: up to this side a free model takes a picture whole
+MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
 BATCH = 256  # windows at once, at most
 RAMP = 16  # pixels over which two tiles fade into each other, where a layer sees the whole tile
 
@@ -40,9 +42,9 @@ def denoise(model, images, *, per_channel=False):
     [0, 1] give float32 in [0, 1]. A side that the model cannot take is padded by reflection and cropped
     back; a large picture is cut into tiles, so that memory is bounded. A model of gray images takes colour
     only if `per_channel`: each channel by itself. Raises ValueError or TypeError for other images, and
-    ValueError for a model that does not give back images of its input's size.
+    ValueError for a model that does not give back images of its input's size, or reaches too far to be cut.
     """
-    multiple, reach = survey(model)
+    multiple, reach, largest = survey(model)
     images = np.asarray(images)
     stack = _as_stack(images)
     channels, wanted = stack.shape[-1], model.input_shape[-1]
@@ -50,7 +52,8 @@ def denoise(model, images, *, per_channel=False):
     if channels != wanted and not split:
         hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
         raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
-    down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach) for i in (1, 2))
+    down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach, largest) for i in (1, 2))
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every new size
     if model.input_shape[1:3] != (down.window, across.window):
         model.make_predict_function(force=True)  # traced for another size, some layers fail (bilinear upsampling)
     output = np.empty(stack.shape, np.uint8 if stack.dtype == np.uint8 else np.float32)
@@ -58,7 +61,7 @@ def denoise(model, images, *, per_channel=False):
     parts = [slice(c, c + 1) for c in range(channels)] if split else [slice(None)]
     for first, part in itertools.product(range(0, len(stack), num_together), parts):
         rows = slice(first, first + num_together)
-        output[rows, ..., part] = _denoise_together(model, stack[rows, ..., part], down, across)
+        output[rows, ..., part] = _denoise_together(model, stack[rows, ..., part], down, across, largest)
     return output.reshape(images.shape)
 
 
@@ -74,13 +77,21 @@ def _as_stack(images):
     return stack if stack.dtype == np.uint8 else data.check_images(stack)
 
 
-def _cut(side, fixed, multiple, reach):
-    """Return the Axis of a side of `side` pixels, for windows of `fixed` pixels, or of any size if that is None."""
+def _cut(side, fixed, multiple, reach, largest):
+    """Return the Axis of a side of `side` pixels, for windows of `fixed` pixels, or of any size if that is None.
+
+    Raises ValueError if the side has to be cut and windows of `largest` pixels do not show what a pixel reaches.
+    """
     if fixed:
         length, window, margin, ramp = max(side, fixed), fixed, 0, fixed // 2
     else:
         length, margin, ramp = (_round_up(pixels, multiple) for pixels in (side, reach, RAMP))
-        window = min(length, max(_round_up(TILE, multiple), 4 * (2 * margin + ramp)))
+        window = min(length, max(_round_up(TILE, multiple), 4 * (2 * margin + ramp)), largest)
+        if window < length and window <= 2 * margin + ramp:
+            raise ValueError(
+                f"Expected a picture of at most {largest} pixels a side, got {side}: this model looks {reach} pixels "
+                "around, and is too wide to be run on larger tiles. Make the picture smaller."
+            )
     starts = (*range(0, length - window, window - 2 * margin - ramp), length - window)
     place, weights, total = np.arange(window, dtype=np.float32) + 0.5, [], np.zeros(length, np.float32)
     for start in starts:
@@ -98,7 +109,7 @@ def _round_up(pixels, multiple):
     return math.ceil(pixels / multiple) * multiple
 
 
-def _denoise_together(model, stack, down, across):
+def _denoise_together(model, stack, down, across, largest):
     """Return `stack` (N, H, W, C) denoised, of its dtype; it is held as floats, and run in batches of windows."""
     as_bytes = stack.dtype == np.uint8
     height, width = stack.shape[1:3]
@@ -107,7 +118,7 @@ def _denoise_together(model, stack, down, across):
     padded = np.pad(np.float32(stack) / 255 if as_bytes else stack, around, mode="reflect")
     output = np.zeros_like(padded)
     places = list(itertools.product(range(len(stack)), range(len(down.starts)), range(len(across.starts))))
-    size = min(BATCH, max(1, TILE**2 // (down.window * across.window)))
+    size = min(BATCH, max(1, min(TILE, largest) ** 2 // (down.window * across.window)))
     for first in range(0, len(places), size):
         batch = places[first : first + size]
         corners = [(n, down.starts[y], across.starts[x]) for n, y, x in batch]
@@ -130,42 +141,39 @@ def _run(model, windows):
 
 
 def survey(model):
-    """Return (the multiple that a side must be, the pixels that a pixel reaches at most) for `model`.
+    """Return (the multiple that a side must be, the pixels that a pixel reaches, those of a window's side at most).
 
-    Both are read from the strides, sizes and kernels of its configuration, and ask nothing of a fixed input.
-    A layer that averages over the whole image has no reach: it sees as much as the tile. Raises ValueError
-    unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size.
+    They are read from the strides, sizes, kernels and channels of the model's layers, and ask nothing of a fixed
+    input. A layer that averages over the whole image has no reach: it sees as much as the tile. Raises
+    ValueError unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size.
     """
-    given, returned = model.input_shape, model.output_shape
-    if not isinstance(given, tuple) or len(given) != 4 or given[-1] not in (1, 3):
-        raise ValueError(
-            f"Expected a model of images (N, H, W, 1 or 3), got one of {given}: put it between Permute or Reshape "
-            "layers that make its input and its output such images."
-        )
-    if not isinstance(returned, tuple) or returned[1:] != given[1:]:
-        raise ValueError(f"Expected a model that returns images of {given[1:]}, got {returned}: it is no denoiser.")
-    _, reach, multiple = _trace(model.get_config())
-    return multiple, math.ceil(reach)
+    evaluation.check_images_model(model)
+    _, reach, multiple, numbers = _trace(model)
+    largest = math.isqrt(int(MAX_BYTES / (4 * numbers)))
+    return multiple, math.ceil(reach), max(largest // multiple, 1) * multiple
 
 
-def _trace(config):
-    """Return (scale, reach, multiple) at the end of a model's configuration, in pixels of its input.
+def _trace(model):
+    """Return (scale, reach, multiple, numbers) of a model, in pixels of its input.
 
-    The scale is what a step of the last tensor means; each call of a layer adds to those of its inputs.
+    The scale is what a step of the last tensor means; each call of a layer adds to those of its inputs. The
+    numbers are those that the largest tensor has for one pixel.
     """
-    known, multiple, end = {}, 1, None
+    config, inside = model.get_config(), {layer.name: layer for layer in model.layers}
+    known, multiple, end, most = {}, 1, None, model.input_shape[-1]
     waiting = list(_calls(config))
     while waiting:
         layer, end, tensors = next(call for call in waiting if all(tensor in known for tensor in call[2]))
         waiting.remove((layer, end, tensors))
         scale = max([known[tensor][0] for tensor in tensors], default=1)
         reach = max([known[tensor][1] for tensor in tensors], default=0)
-        scale, reach, inside = _follow(layer, scale, reach)
+        scale, reach, within, numbers = _follow(layer, inside.get(end[0]), scale, reach)
         known[end] = scale, reach
-        multiple = math.lcm(multiple, inside, max(1, round(scale)))
-    named = config.get("output_layers", [])
-    end = tuple(named[:2]) if named and isinstance(named[0], str) else end
-    return *known.get(end, (1, 0)), multiple
+        multiple, most = math.lcm(multiple, within, max(1, round(scale))), max(most, numbers)
+    if named := config.get("output_layers"):
+        name, call, _ = named if isinstance(named[0], str) else named[0]
+        end = name, call - ("input_layers" in inside[name].get_config())  # a model's own graph counts as a call
+    return *known[end], multiple, most
 
 
 def _calls(config):
@@ -190,21 +198,26 @@ def _histories(part):
             yield from _histories(inner)
 
 
-def _follow(layer, scale, reach):
-    """Return (scale, reach, largest multiple inside) after one call of `layer`."""
+def _follow(layer, built, scale, reach):
+    """Return (scale, reach, largest multiple inside, numbers) after one call of a layer: its config, the layer."""
     config = layer["config"]
-    if config.get("data_format") == "channels_first":
-        raise ValueError(f"Expected channels last, got the layer {config['name']} with channels first: convert it.")
     if "layers" in config:  # a model within the model
-        inner_scale, inner_reach, multiple = _trace(config)
-        return scale * inner_scale, reach + scale * inner_reach, round(scale * multiple)
+        inner_scale, inner_reach, multiple, numbers = _trace(built)
+        return scale * inner_scale, reach + scale * inner_reach, round(scale * multiple), numbers / scale**2
+    scale, reach = _add_layer(layer["class_name"], config, scale, reach)
+    shape = getattr(getattr(built, "output", None), "shape", ())
+    return scale, reach, 1, shape[-1] / scale**2 if len(shape) == 4 else 0
+
+
+def _add_layer(kind, config, scale, reach):
+    """Return (scale, reach) after a plain layer."""
     kernel = _largest(config.get("kernel_size") or config.get("pool_size"))
     strides, size = _largest(config.get("strides")), _largest(config.get("size"))
-    if layer["class_name"].endswith("Transpose"):
-        return scale / strides, reach + scale * kernel, 1
+    if kind.endswith("Transpose"):
+        return scale / strides, reach + scale * kernel
     around = kernel // 2 * _largest(config.get("dilation_rate")) + strides - 1
     around += config.get("interpolation") == "bilinear"
-    return scale * strides / size, reach + scale * around, 1
+    return scale * strides / size, reach + scale * around
 
 
 def _largest(sizes):

@@ -5,6 +5,7 @@ of its reader (external links and storage) and declare more than any memory hold
 builds what the file declares: `allow_list` admits its config, `graph` counts what it would need.
 """
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5z
 
 from denoise_utils import allow_list, graph
 
-MAX_BYTES = 512 * 2**20  # of the file, of all its numbers, and of the numbers in one tensor of one image
+MAX_BYTES = 512 * 2**20  # of the file, of all its numbers, of those in one tensor of one image, and while it is loaded
+COPIES = 8  # that loading makes of a weight at most: its start, the stored numbers, copies between them
 MAX_CONFIG = 5_000_000  # characters of model_config
+MAX_REST = 4 * MAX_CONFIG  # bytes of the file that are no array: texts and names are among them
 MAX_OBJECTS = 20_000  # groups and arrays in the file
 MAX_NAMES = 10_000  # of layers in a model, of weights in a layer
-FILTERS = {"gzip", "lzf", None}  # those that h5py brings; others are plug-ins
+FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}  # others are plug-ins
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,9 @@ def inspect_model(path, max_bytes=MAX_BYTES):
     version = None
     try:
         with h5py.File(path) as file:
-            _check_tree(file, max_bytes)
+            rest = path.stat().st_size - _check_tree(file, max_bytes)
+            if rest > MAX_REST:
+                raise ValueError(f"{rest:,} bytes besides its arrays, more than {MAX_REST:,}")
             version = _read_text(file, "keras_version")
             return _inspect(file, version, max_bytes)
     except ValueError as error:
@@ -87,8 +93,8 @@ def _inspect(file, version, max_bytes):
     allow_list.check_model(config)
     layers, _ = graph.Graph(max_bytes // 4).follow(config)
     layers = list(layers.values())
-    if sum(layer.parameters for layer in layers) * 4 > max_bytes:
-        raise ValueError(f"more parameters than fit into {max_bytes:,} bytes")
+    if sum(layer.parameters for layer in layers) * 4 * COPIES > max_bytes:
+        raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
     weights = _find_weights(file["model_weights"])
     _compare(layers, weights)
     for name, arrays in weights.items():
@@ -98,8 +104,11 @@ def _inspect(file, version, max_bytes):
 
 
 def _check_tree(file, max_bytes):
-    """Raise ValueError for links that leave the file, or arrays that are not plain, stored and bounded."""
-    waiting, seen, total = [file], {h5py.h5o.get_info(file.id).addr}, 0
+    """Return the bytes of the file that are arrays.
+
+    Raises ValueError for links that leave the file, or arrays that are not plain, stored and bounded.
+    """
+    waiting, seen, total, stored = [file], {h5py.h5o.get_info(file.id).addr}, 0, 0
     while waiting:
         group = waiting.pop()
         for name in group:
@@ -114,8 +123,10 @@ def _check_tree(file, max_bytes):
                 waiting.append(part)
             else:
                 total += _count_bytes(part, name)
+                stored += part.id.get_storage_size()
             if total > max_bytes:
                 raise ValueError(f"arrays of more than {max_bytes:,} bytes")
+    return stored
 
 
 def _count_bytes(array, name):
@@ -125,7 +136,8 @@ def _count_bytes(array, name):
     if array.external or array.is_virtual:
         raise ValueError(f'the array "{name}", whose numbers are in another file')
     size = math.prod(array.shape) * array.dtype.itemsize
-    if array.compression not in FILTERS:
+    settings = array.id.get_create_plist()
+    if not {settings.get_filter(number)[0] for number in range(settings.get_nfilters())} <= FILTERS:
         raise ValueError(f'the array "{name}", compressed in an unknown way')
     if array.chunks is None and array.id.get_storage_size() != size:
         raise ValueError(f'the array "{name}" without its numbers')
@@ -146,12 +158,13 @@ def _read_text(file, name):
 
 def _read_names(group, name):
     """Return a list of names, which Keras spreads over several attributes if it is long."""
-    parts = [name] if name in group.attrs else [f"{name}{n}" for n in range(MAX_NAMES) if f"{name}{n}" in group.attrs]
+    numbered = (f"{name}{number}" for number in itertools.count())
+    parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, numbered)
     names = []
     for part in parts:
         stored = group.attrs.get_id(part)
-        if len(stored.shape) != 1 or stored.shape[0] > MAX_NAMES:
-            raise ValueError(f"a list of {name} that is none")
+        if len(stored.shape) != 1 or len(names) + stored.shape[0] > MAX_NAMES:
+            raise ValueError(f"a list of {name} that is none, or has more than {MAX_NAMES:,}")
         if stored.shape[0]:
             if h5py.check_string_dtype(stored.dtype) is None:
                 raise ValueError(f"a list of {name} that are no names")

@@ -1,6 +1,7 @@
 """What goes wrong outside: a full disk, an output that is no folder, Ctrl-C; a clear word, and nothing lost."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import callbacks, cli, images, models, saving, stopping
+from denoise_utils import callbacks, cli, images, models, profiles, report, saving, stopping
 from tests.conftest import ROOT
 from tests.test_cli import small_quick  # noqa: F401
 from tests.test_notebooks import project  # noqa: F401
@@ -182,13 +183,83 @@ def test_interrupted_search_keeps_its_trials_and_goes_on(tmp_path):
     assert len(finished()) == 4 and all(path.read_bytes() == content for path, content in kept.items())
 
 
+@pytest.fixture
+def small_search(tmp_path, monkeypatch):
+    """Let the command search the tests' grid of two trials under `tmp_path`; the folder of its ledger."""
+    tiny = dataclasses.replace(profiles.load_profile("tiny"), root=tmp_path)
+    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
+    return lambda: sorted(tmp_path.rglob("ledger/*"))
+
+
+def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys, monkeypatch):
+    write = saving.write_json
+
+    def fill_up(path, content):
+        if path.parent.name == "ledger" and small_search():  # the second trial's row
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        write(path, content)
+
+    with monkeypatch.context() as patch, full_disk(10**12):
+        patch.setattr(saving, "write_json", fill_up)
+        assert cli.main(["search"]) == 2
+    said = capsys.readouterr().err
+    assert len(errors(said)) == 1 and "File too large" in said
+    (kept,) = small_search()
+    assert json.loads(kept.read_text())["val_bce"] > 0
+    before = kept.read_bytes()
+    assert cli.main(["search"]) == 0
+    assert "2 trials, 1 of them finished before" in capsys.readouterr().out
+    assert kept.read_bytes() == before and len(small_search()) == 2
+
+
+def test_interrupted_command_search_says_so_in_one_line(small_search, capsys, monkeypatch):
+    write = saving.write_json
+
+    def interrupted_write(path, content):
+        write(path, content)
+        if path.parent.name == "ledger":
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "write_json", interrupted_write)
+        assert cli.main(["search"]) == 130
+    said = capsys.readouterr().err
+    assert errors(said) == ["stopped: what was finished is kept"] and "Traceback" not in said
+    assert len(small_search()) == 1 and cli.main(["search"]) == 0
+
+
 @pytest.mark.parametrize("delay", [0, 5])
 def test_interrupted_report_keeps_what_was_there(tmp_path, delay):
     out = tmp_path / "out"
     words = ["report", str(ROOT / "models"), "--out", str(out), "--profile", "quick"]
     code, _, said = interrupt(start(COMMAND.format(words)), out.is_dir, delay)
     assert code == 130 and errors(said) == ["stopped: what was finished is kept"] and "Traceback" not in said
-    assert os.listdir(out) == []
+    assert os.listdir(out) in ([], ["budget.partial.md"])
+
+
+def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path, small_quick, capsys, monkeypatch):  # noqa: F811
+    for name, filters in (("first", 4), ("second", 8)):
+        save(tmp_path / "models", name, models.capped_autoencoder(filters, 1))
+    (tmp_path / "models" / "broken.h5").write_bytes(b"no model")
+    out, scored, score = tmp_path / "out", [], report._all_scores
+
+    def interrupted_score(*about):
+        if len(scored) == 3:  # the noisy input, the best filter and the first model
+            signal.raise_signal(signal.SIGINT)
+        scored.append(score(*about))
+        return scored[-1]
+
+    saving.write_text(out / "budget.md", "the old one")
+    words = ["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"]
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "_all_scores", interrupted_score)
+        assert cli.main(words) == 130
+    assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
+    partial = (out / "budget.partial.md").read_text()
+    assert "partial: stopped before" in partial and "| first.h5 | clutter |" in partial and "second" not in partial
+    assert "**broken.h5** Expected" in partial and (out / "budget.md").read_text() == "the old one"
+    assert cli.main(words) == 2
+    assert sorted(os.listdir(out)) == ["budget.csv", "budget.html", "budget.md"]
 
 
 def test_interrupted_notebooks_keep_what_was_finished(project):  # noqa: F811

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 from denoise_utils import cli, models, profiles, sources
 from tests.conftest import ROOT
@@ -97,3 +99,32 @@ def test_reports_on_other_folders_do_not_go_to_the_projects_reports(tmp_path, mo
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1), task="clutter")
     assert cli.main(["report", str(tmp_path / "models"), "--profile", "quick"]) == 0
     assert (tmp_path / "reports" / "budget.html").is_file()
+
+
+@pytest.mark.parametrize("words", [["train", "clutter_tiny", "--seed", "x"], ["denoise", "in", "out", "--seed", "1.5"]])
+def test_numbers_that_are_none_are_refused_with_what_was_expected(words, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    assert f"argument --seed: expected a whole number from 0 up, got {words[-1]}" in capsys.readouterr().err
+
+
+def test_warnings_are_one_line_without_code(tmp_path):
+    save(tmp_path, "fits", models.capped_autoencoder(4, 1), task="clutter")
+    card = tmp_path / "fits.json"
+    card.write_text(card.read_text().replace('"sha256": "', '"sha256": "0'))
+    picture = tmp_path / "x.png"
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(picture)
+    words = ["denoise", picture, tmp_path / "y.png", "--model", tmp_path / "fits.h5"]
+    command = [sys.executable, "-m", "denoise_utils", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: Expected fits.h5 as its card describes it") and "warn(" not in line
+
+
+def test_reader_that_has_enough_ends_the_command_quietly():
+    words = ["show", str(ROOT / "models" / "clutter_tiny.h5")]
+    command = [sys.executable, "-m", "denoise_utils", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process.stdout.close()  # before a word was written, as by `head -n 0`
+    assert process.stderr.read() == "" and process.wait() == 141

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -239,6 +240,51 @@ def test_refusals_come_before_tensorflow_and_write_nothing(pictures, tmp_path, k
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.stdout == "2 []\n" and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_that_vanishes_is_refused_and_the_others_are_denoised(pictures, tmp_path, monkeypatch, capsys):
+    plan = images.plan
+
+    def plan_and_lose(*about):
+        job = plan(*about)
+        (pictures / "b.png").unlink()
+        return job
+
+    monkeypatch.setattr(images, "plan", plan_and_lose)
+    assert run_command(pictures, tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert "not denoised: b.png: Expected a picture" in printed.err and "2 of 3 pictures written" in printed.out
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "c.png"]
+
+
+def test_refused_pictures_are_named_when_it_is_stopped_too(pictures, tmp_path, monkeypatch, capsys):
+    (pictures / "a.png").write_bytes(b"no picture")
+    write = images.write_image
+
+    def write_and_stop(*about):
+        write(*about)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(images, "write_image", write_and_stop)
+    assert run_command(pictures, tmp_path / "out") == 130
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("not denoised: a.png: Expected") and last == "stopped: what was finished is kept"
+    assert os.listdir(tmp_path / "out") == ["b.png"]
+
+
+def test_too_many_marks_are_refused_for_each_picture_and_a_large_one_takes_more(tmp_path):
+    with pytest.raises(ValueError, match="Expected at most 100 marks, a mark per pixel, got 1,000,000,000"):
+        images.choose_noise("watermark", {"marks": 10**9})(np.zeros((1, 10, 10, 1), np.float32), 0)
+    assert images.choose_noise("watermark", {"marks": 1000})(np.zeros((1, 90, 90, 1), np.float32), 0).sum() > 1000
+
+
+def test_pictures_of_six_sizes_are_denoised_without_a_word(tmp_path, gray):
+    for side in range(30, 36):
+        images.write_image(gray[:side], tmp_path / "in" / f"{side}.png")
+    words = ["denoise", tmp_path / "in", tmp_path / "out", "--model", ROOT / "models" / "clutter_tiny.h5"]
+    command = [sys.executable, "-m", "denoise_utils", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0 and "6 of 6" in done.stdout and done.stderr == ""
 
 
 def test_model_that_is_no_denoiser_is_an_error(pictures, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,33 @@ for seed in range(1000):
     card = cards.make_card(run, task="clutter", role="capped", scores={}, noisy_scores={}, limits="for a test")
     saving.save_model(run.model, root / "models" / "killed.h5", card)
     saving.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
+"""
+HALF = """
+import os, pathlib, signal, sys
+import keras
+import numpy as np
+from denoise_utils import models, saving, training
+
+whole_save, folder = keras.Model.save, pathlib.Path(sys.argv[1])
+
+def die(*about):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def save_half(self, path, **options):
+    for old in folder.rglob("[!.]*.h5"):
+        print(f"\\n{old.name}", saving.hash_file(old), flush=True)
+    whole_save(self, path, **options)
+    os.truncate(path, os.path.getsize(path) // 2)
+    die()
+
+def save_half_after_an_epoch(self, path, **options):
+    (save_half if list(folder.glob("*/history.json")) else whole_save)(self, path, **options)
+"""
+SAVE = "saving.save_model(models.capped_autoencoder(8, 1), folder / 'killed.h5', {})"
+TRAIN = """
+images = np.random.default_rng(0).random((64, 28, 28, 1), dtype=np.float32)
+settings = {"name": "killed", "record": {}, "epochs": 30, "learning_rate": 4e-3}
+training.train(lambda: models.capped_autoencoder(4, 1), (images, images), (images, images), runs=folder, **settings)
 """
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
@@ -87,3 +115,37 @@ def test_25_kills_leave_whole_files(tmp_path):
     for part in range(5):
         for root in kill_trainings(tmp_path / str(part), 5):
             assert check_whole(root) >= 1
+
+
+def run_killed(folder, program):
+    """Run a program that kills itself; return the names and hashes of the models that it found before."""
+    done = subprocess.run([sys.executable, "-c", HALF + program, folder], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    return dict(line.split() for line in done.stdout.splitlines() if ".h5 " in line)
+
+
+def test_kill_in_the_middle_of_saving_keeps_the_old_model_and_its_card(tmp_path):
+    path = tmp_path / "killed.h5"
+    saving.save_model(models.capped_autoencoder(4, 1), path, {})
+    before = path.read_bytes()
+    assert run_killed(tmp_path, f"keras.Model.save = save_half\n{SAVE}") == {path.name: saving.hash_file(path)}
+    assert path.read_bytes() == before and saving.card_matches(path) and saving.load_model(path)
+    assert len(list(tmp_path.glob(".killed-*.h5"))) == 1, "the half must be there, or this test proves nothing"
+
+
+def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(tmp_path):
+    found = run_killed(tmp_path, f"keras.Model.save = save_half_after_an_epoch\n{TRAIN}")
+    (best,) = tmp_path.glob("killed-*/best.h5")
+    assert found["best.h5"] == saving.hash_file(best) and check_whole(tmp_path) == 1
+    assert (best.parent / ".checkpoint.h5").is_file(), "the half must be there, or this test proves nothing"
+    run = subprocess.run([sys.executable, "-c", HALF + TRAIN, tmp_path], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0 and "goes on after epoch" in run.stdout and not list(best.parent.glob(".check*"))
+
+
+@pytest.mark.filterwarnings("ignore:Expected killed.h5 as its card")
+def test_kill_between_model_and_card_leaves_the_new_model_and_a_card_that_is_not_its(tmp_path):
+    path = tmp_path / "killed.h5"
+    saving.save_model(models.capped_autoencoder(4, 1), path, {})
+    run_killed(tmp_path, f"saving.write_json = die\n{SAVE}")
+    assert saving.load_model(path).count_params() == models.capped_autoencoder(8, 1).count_params()
+    assert saving.card_matches(path) is False

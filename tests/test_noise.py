@@ -104,6 +104,7 @@ BAD_CALLS = {
     "negative amount": lambda x: noise.add_masking(x, -0.1, seed=0),
     "two sigmas for forty images": lambda x: noise.add_gaussian(x, [0.1, 0.2], seed=0),
     "half a mark": lambda x: noise.add_watermark(x, 0.5, seed=0),
+    "more marks than pixels": lambda x: noise.add_watermark(x, 1_000_000_000, seed=0),
     "no thickness": lambda x: noise.add_occlusion(x, 0, seed=0),
     "unknown mix": lambda x: noise.add_clutter(x, x, "minimum", seed=0),
     "garments of another size": lambda x: noise.add_clutter(x, x[:, :14], seed=0),

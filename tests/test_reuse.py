@@ -103,7 +103,7 @@ def test_survey_reads_multiple_and_reach(nested):
     if nested:
         chain = [keras.Sequential([layers.Input((None, None, 1)), *chain[:2]]), *chain[2:]]
     model = keras.Sequential([layers.Input((None, None, 1)), *chain])
-    multiple, reach = reuse.survey(model)
+    multiple, reach, _ = reuse.survey(model)
     image = np.zeros((1, 64, 64, 1), np.float32)
     changed = image.copy()
     changed[0, 32, 32] = 1
@@ -123,7 +123,7 @@ def test_blended_windows_beat_windows_side_by_side(small, digits):
 
 def test_weights_of_windows_add_up_to_one():
     for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50)):
-        axis = reuse._cut(side, fixed, multiple, reach)
+        axis = reuse._cut(side, fixed, multiple, reach, 4096)
         total = np.zeros(axis.length)
         for start, weights in zip(axis.starts, axis.weights, strict=True):
             assert start % multiple == 0
@@ -183,11 +183,11 @@ def no_denoiser(kind):
 
 
 KINDS = {
-    "judge": r"returns images of \(28, 28, 1\), got \(None, 10\)",
-    "flat": r"got one of \(None, 784\)",
-    "channels first": r"got one of \(None, 1, 28, 28\)",
-    "channels first, three wide": "channels last, got the layer",
-    "two inputs": "Expected a model of images",
+    "judge": r"returns images as it takes them, \(28, 28, 1\), got one that returns \(10,\)",
+    "flat": r"takes \(784,\): wrap it",
+    "channels first": r"takes \(1, 28, 28\), channels first",
+    "channels first, three wide": r"takes \(3, None, 3\), channels first",
+    "two inputs": "one input, got 2",
     "smaller": "keeps an image's size",
     "broken": "NaN or infinity",
 }
@@ -197,6 +197,63 @@ KINDS = {
 def test_models_that_are_no_denoisers_are_refused(kind):
     with pytest.raises(ValueError, match=KINDS[kind]):
         reuse.denoise(no_denoiser(kind), np.zeros((28, 28), np.uint8))
+
+
+def convolutions(data_format):
+    channels = 1 if data_format == "channels_first" else -1
+    rows = [layers.Conv2D(4, 3, padding="same", data_format=data_format)]
+    rows += [layers.BatchNormalization(axis=channels), layers.UpSampling2D(2, data_format=data_format)]
+    rows += [layers.Conv2D(1, 3, 2, "same", data_format)]
+    return keras.Sequential([layers.Input((1, 28, 28) if channels == 1 else (28, 28, 1)), *rows])
+
+
+def test_advice_for_channels_first_models_works(rng):
+    old, new = convolutions("channels_first"), convolutions("channels_last")
+    image = rng.random((28, 28), dtype=np.float32)
+    with pytest.raises(ValueError, match=r'data_format="channels_last".*new\.set_weights\(old\.get_weights\(\)\)'):
+        reuse.denoise(old, image)
+    new.set_weights(old.get_weights())
+    expected = evaluation.clip(old.predict_on_batch(image[None, None]))[0, 0]
+    assert np.allclose(reuse.denoise(new, image), expected, atol=1e-5) and expected.std() > 0.01
+
+
+def test_advice_for_flat_models_works(rng):
+    flat = no_denoiser("flat")
+    model = keras.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), flat, layers.Reshape((28, 28, 1))])
+    image = rng.random((28, 28), dtype=np.float32)
+    expected = evaluation.clip(flat.predict_on_batch(image.reshape(1, 784))).reshape(28, 28)
+    assert np.allclose(reuse.denoise(model, image), expected, atol=1e-6)
+
+
+def dilated(filters, dilations):
+    inputs = x = layers.Input((None, None, 1))
+    for dilation in dilations:
+        x = layers.Conv2D(filters, 3, padding="same", dilation_rate=dilation)(x)
+    return keras.Model(inputs, layers.Conv2D(1, 3, padding="same")(x))
+
+
+def test_window_is_bounded_by_the_widest_layer():
+    inputs, plain = layers.Input((None, None, 1)), dilated(64, [2**n for n in range(9)])
+    for model in (plain, keras.Model(inputs, plain(inputs))):  # the same inside another
+        axis = reuse._cut(4000, None, *reuse.survey(model))
+        assert 1024 < axis.window < 4000 and axis.window**2 * 64 * 4 <= reuse.MAX_BYTES
+
+
+def test_window_is_bounded_at_the_scale_of_the_widest_layer():
+    inputs = layers.Input((None, None, 1))
+    finer = layers.Conv2D(64, 3, padding="same")(layers.UpSampling2D(2)(inputs))
+    finer = keras.Model(inputs, layers.Conv2D(1, 3, strides=2, padding="same")(finer))
+    assert reuse._cut(4000, None, *reuse.survey(finer)).window == 724  # 256 numbers for a pixel
+    coarser = layers.Conv2D(512, 3, strides=8, padding="same")(inputs)
+    coarser = keras.Model(inputs, layers.Conv2D(1, 1)(layers.UpSampling2D(8)(coarser)))
+    assert reuse.survey(coarser)[2] == reuse.survey(dilated(512, [1]))[2] == 512
+
+
+def test_model_that_reaches_further_than_a_tile_can_show_is_refused():
+    found = reuse.survey(dilated(256, [2**n for n in range(9)]))
+    with pytest.raises(ValueError, match=r"at most 724 pixels a side, got 4000: this model looks 512 pixels around"):
+        reuse._cut(4000, None, *found)
+    assert reuse._cut(700, None, *found).window == 700  # as a whole
 
 
 PROGRAM = """

@@ -208,6 +208,41 @@ def make_virtual(weights):
     group.create_virtual_dataset("kernel", layout)
 
 
+def swap_kernel_filter(weights):
+    """Store the kernel with the filter 32001, a plug-in that h5py does not bring."""
+    group = first(weights)
+    del group["kernel"]
+    strange = {"chunks": True, "compression": 32001, "allow_unknown_filter": True}
+    group.create_dataset("kernel", (3, 3, 1, 4), "f4", **strange)
+
+
+def add_groups(weights):
+    for number in range(safe_open.MAX_OBJECTS + 1):
+        weights.create_group(f"more_{number}")
+
+
+def add_layers(config):
+    row = {"class_name": "ReLU", "name": "r0", "config": {"name": "r0"}, "inbound_nodes": []}
+    for number in range(20_000):
+        config["config"]["layers"].append(row | {"name": f"r{number}", "config": {"name": f"r{number}"}})
+
+
+def write_dense(side, units, **settings):
+    """Write a Dense of `side` x `units` zeros that take no place in the file."""
+
+    def make(path):
+        rows = [{"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, side]}}]
+        rows += [{"class_name": "Dense", "config": {"name": "d", "units": units, "use_bias": False, **settings}}]
+        edit(path, lambda config: {"class_name": "Sequential", "config": {"name": "s", "layers": rows}})
+        with h5py.File(path, "r+") as file:
+            del file["model_weights"]
+            group = file.create_group("model_weights/d")
+            group.create_dataset("kernel", (side, units), "f4", chunks=(100, 100), compression="gzip")
+            group.attrs["weight_names"], group.parent.attrs["layer_names"] = ["kernel"], ["d"]
+
+    return make
+
+
 def write_text_in(path, text):
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = text
@@ -277,8 +312,28 @@ BAD = {
     "missing weights": edit_weights(lambda weights: first(weights).pop("kernel")),
     "missing layer": edit_weights(lambda weights: weights.pop(first(weights).name.split("/")[-1])),
     "no names of weights": edit_weights(lambda weights: weights[first(weights).parent.name].attrs.pop("weight_names")),
+    "unknown filter": edit_weights(swap_kernel_filter),
+    "6e6 characters": lambda path: write_text_in(path, " " * 6_000_000),
+    "1e8 characters": lambda path: write_text_in(path, " " * 100_000_000),
+    "20001 groups": edit_weights(add_groups),
+    "10001 names": edit_weights(lambda weights: weights.attrs.__setitem__("layer_names", np.full(10_001, b"a"))),
+    "20000 layers": lambda path: edit(path, add_layers),
+    "1.2e8 zeros": write_dense(10_000, 12_000),
+    "orthogonal 3000": write_dense(3000, 3000, kernel_initializer={"class_name": "Orthogonal", "config": {}}),
     "NaN": put_number(np.nan),
     "infinity": put_number(-np.inf),
+}
+
+
+BOUNDS = {
+    "6e6 characters": "a config of 6,000,000 characters, more than 5,000,000",
+    "1e8 characters": "bytes besides its arrays, more than 20,000,000",
+    "20001 groups": "one of more than 20,000 parts",
+    "10001 names": "has more than 10,000",
+    "20000 layers": "more than 4000 uses of layers",
+    "1.2e8 zeros": "more parameters than load within 536,870,912 bytes",
+    "orthogonal 3000": "an orthogonal weight of 3,000, more than 1,024",
+    "unknown filter": "compressed in an unknown way",
 }
 
 
@@ -325,6 +380,8 @@ def test_every_bad_file_is_refused_in_one_sentence_before_keras_starts(bad_files
     assert "input_layer" in found["1e6_x_1e6_input"] and "more than 134,217,728" in found["1e6_x_1e6_input"]
     assert "another file" in found["external_link"] and "another file" in found["external_data"]
     assert "NaN" in found["NaN"] and "more than 4000 uses" in found["explosion_of_calls"]
+    for kind, said in BOUNDS.items():
+        assert said in found[kind.replace(" ", "_")], (kind, found[kind.replace(" ", "_")])
 
 
 def test_larger_files_need_a_larger_bound(good):

@@ -7,7 +7,6 @@ import sys
 import time
 
 import h5py
-import keras
 import numpy as np
 import pytest
 
@@ -65,52 +64,9 @@ def test_leavings_of_a_kill_are_cleared_when_they_are_old(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".x-new.csv", "x.csv"]
 
 
-def make_bad(path, kind):
-    """Write a file that is no saved model."""
-    if kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "picture":
-        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 500)
-    elif kind == "no model":
-        with h5py.File(path, "w") as file:
-            file["numbers"] = np.arange(10)
-    elif kind == "broken config":
-        with h5py.File(path, "w") as file:
-            file.attrs["model_config"] = "{not JSON"
-    else:  # cut short
-        saving.save_model(models.capped_autoencoder(4, 1), path, {})
-        path.write_bytes(path.read_bytes()[:5000])
-
-
-@pytest.mark.parametrize("kind", ["empty", "picture", "no model", "broken config", "cut short"])
-def test_bad_files_are_refused_in_one_sentence(tmp_path, kind):
-    path = tmp_path / "bad.h5"
-    make_bad(path, kind)
-    with pytest.raises(ValueError, match=r"^Expected .*bad\.h5") as caught:
-        saving.load_model(path)
-    assert "\n" not in str(caught.value)
-
-
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.h5"):
         saving.load_model(tmp_path / "nothing.h5")
-
-
-def test_marshalled_code_in_a_lambda_does_not_run(tmp_path):
-    marker = tmp_path / "marker.txt"
-
-    def attack(x, path=str(marker)):
-        open(path, "w").close()
-        return x
-
-    inputs = keras.layers.Input((28, 28, 1))
-    model = keras.Model(inputs, keras.layers.Lambda(attack)(inputs))
-    assert marker.exists(), "the attack itself must work, or this test proves nothing"
-    model.save(tmp_path / "bad.h5", include_optimizer=False)
-    marker.unlink()
-    with pytest.raises(ValueError, match=r"bad\.h5"):
-        saving.load_model(tmp_path / "bad.h5")
-    assert not marker.exists()
 
 
 def test_other_endings_are_refused(tmp_path):
