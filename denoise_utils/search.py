@@ -134,7 +134,10 @@ class LedgerTuner(keras_tuner.Tuner):
             self.num_loaded += 1
         else:
             row = self._train(trial.hyperparameters, *args, **kwargs)
-            saving.write_json(path, row)
+            try:
+                saving.write_json(path, row)
+            except OSError as error:  # of any other kind of error Keras Tuner makes a failed trial, and goes on
+                raise keras_tuner.errors.FatalValueError(str(error)) from None
             self.rows.append(row)
             self._show_progress()
         stopping.check()
