@@ -142,6 +142,8 @@ figure = plots.show_images(rows, pairs.val.clean[shown], pairs.label)
 # ## The recipe, taken apart
 #
 # Now around the model with twelve steps, one thing changed at a time. The base has three seeds in the full profile: what changes less than they differ is no effect.
+#
+# One idea concerns how a step is taken. The shared kernel gathers the gradients of all its applications, and a few directions drown the others. Muon (Jordan et al. 2024) replaces the gradient, taken as a matrix, by the nearest orthogonal one, so that every direction is learned at the same speed (`denoise_utils/optimizers.py`).
 
 # %%
 based = [climbed["rectified before"]] + [screen(variant, seed=s) for s in profile.seeds[1:]]
@@ -556,5 +558,5 @@ plots.save_figure(figure, profile.reports / "clutter_small.png")
 # ## What we learned
 #
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
-# - What decides is small: where the rectifier stands, how the steps begin, how large a batch is. A screening with seeds tells effects from chance.
+# - What decides is small: where the rectifier stands, how the steps begin, how large a batch is, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
 # - The model is finished at its last step, not before and not after. Notebook 11 puts it into the report, beside all others.
