@@ -324,7 +324,7 @@ Markdown(
 # %% [markdown]
 # ## The frontier of the other tasks
 #
-# The same schedule, the same number of images, for each task under its canonical noise: weight-tied models, autoencoders with skips, and what the task's own older project used.
+# The same schedule on half as many images, for each task under its canonical noise: weight-tied models, autoencoders with skips, and what the task's own older project used.
 
 # %%
 skips, gated = models.skip_autoencoder, partial(models.gated_autoencoder, channels=3)
@@ -348,7 +348,8 @@ others = others if profile.name == "full" else {"salt_pepper": {}}
 def prepare(task):
     """Return (clean training images, val pairs, settings, builders of the tied family) of a task."""
     recipe = dataclasses.replace(recipes.RECIPES[f"{task}_small"], draw=None)
-    found, _, fresh = recipes.load_task(recipe, **few, profile=profile.name)
+    half = few | {"num_train": few["num_train"] // 2}
+    found, _, fresh = recipes.load_task(recipe, **half, profile=profile.name)
     settings = screening | {"augment": fresh, "loss": recipe.loss, "record": found.record | {"fresh": True}}
     tied = {
         f"tied, {filters} filters": partial(
@@ -387,7 +388,8 @@ by_task = {task: climb(task, builders) for task, builders in others.items()}
 added_rows = [row for found in by_task.values() for row in found]
 saving.write_csv(profile.reports / "frontier.csv", every_row + added_rows, ("task", *keys, "ssim", "mse", "bce"))
 listed = {"task": ("task", "{}")} | {key: columns[key] for key in keys} | {"mse": ("MSE", "{:.5f}")}
-Markdown(evaluation.format_table(added_rows, listed, caption))
+seen = f"{few['num_train'] // 2:,} training images, {screening['epochs']} epochs, one seed"
+Markdown(evaluation.format_table(added_rows, listed, seen))
 
 # %% [markdown]
 # PSNR against parameters, a panel per task; the gray lines are the cap, the untouched input (dotted) and the best filter (dashed):
