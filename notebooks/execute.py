@@ -26,6 +26,9 @@ sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
 
 from denoise_utils import saving
 
+MOST = 490_000  # characters of a notebook; one with more is stored with the second palette
+PALETTES = ((64, None), (24, 96))  # colours of a drawing or a gray picture, and of a colour photograph (None: all)
+
 # What TensorFlow says on standard error while it starts, whatever its log level.
 STARTUP = re.compile(
     r"^(WARNING: All log messages before absl|[IWE]\d{4} |\d{4}-\d\d-\d\d .*tensorflow|To enable the f).*\n?", re.M
@@ -109,20 +112,30 @@ def tidy(notebook):
                 output.text = STARTUP.sub("", output.text)
                 if not output.text.strip():
                     continue
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = shrink(output.data["image/png"])
             if "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):  # dead without its kernel
                 kept.append(output)
         if cell.cell_type == "code":
             cell.outputs = kept
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for drawing, photograph in PALETTES:
+        shrink_figures(notebook, drawing, photograph)
+        if len(nbformat.writes(notebook)) <= MOST:
+            break
 
 
-def shrink(png):
-    """Return a figure (PNG as base64) at a fraction of its size: 64 colours or grays, or all of a colour photograph."""
+def shrink_figures(notebook, drawing, photograph):
+    """Store the figures with as few colours as told."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = shrink(output.data["image/png"], drawing, photograph)
+
+
+def shrink(png, drawing, photograph):
+    """Return a figure (PNG as base64) with so many colours or grays; those of a colour photograph, None for all."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    if image.getcolors(5000) is not None:
-        image = image.quantize(64, dither=Image.Dither.NONE)
+    number = drawing if image.getcolors(5000) is not None else photograph
+    if number:
+        image = image.quantize(number, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
