@@ -237,7 +237,7 @@ def headline(report):
             line = f"- **{row['file']}**, {row['parameters']:,} parameters: PSNR "
             line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
             if row["legibility"] is not None:
-                line += f", digits read {start['legibility']:.0%} to {row['legibility']:.0%}"
+                line += f", digits read {start['legibility']:.1%} to {row['legibility']:.1%}"
             lines.append(line + ".")
     return "\n".join(lines)
 
