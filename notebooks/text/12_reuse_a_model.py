@@ -19,7 +19,7 @@ from IPython.display import Markdown
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_images
 
-from denoise_utils import data, evaluation, images, models, noise, plots, profiles, reuse, saving, training
+from denoise_utils import data, evaluation, images, models, noise, plots, profiles, recipes, reuse, saving, training
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -193,11 +193,12 @@ print(f"exit code {done.returncode}")
 sizes = {"num_train": profile.pick(12000, 400), "num_val": profile.pick(1000, 100), "num_test": profile.num_test}
 other = noise.load_task("salt_pepper", **sizes, seed=seed, amount=0.2)
 parts = (other.train.noisy, other.train.clean), (other.val.noisy, other.val.clean)
+recipe = recipes.RECIPES["gaussian_small"]  # the same architecture and loss
 starts = {
     "fine_tuned": (lambda: saving.load_model(path), saving.hash_file(path)),
-    "from_scratch": (lambda: models.gated_autoencoder(8, 3), None),
+    "from_scratch": (lambda: models.tied_denoiser(**recipe.options), None),
 }
-settings = {"epochs": 2, "batch_size": 64, "learning_rate": 2e-3, "loss": "mean_squared_error", "seed": seed}
+settings = {"epochs": 2, "batch_size": 32, "learning_rate": 2e-3, "loss": recipe.loss, "seed": seed}
 runs = {}
 for name, (build, sha256) in starts.items():
     record = other.record | {"starts from": sha256}
