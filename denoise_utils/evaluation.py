@@ -4,13 +4,12 @@ Images are (N, H, W, C) in [0, 1]; measures are per image, (N,), so that a mean 
 of per-image values and has a spread.
 """
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import saving
+from denoise_utils import saving, streams
 
 EPSILON = 1e-7  # Keras's own clip inside the logarithm
 HIGHEST_PSNR = 100.0  # dB, given to an image without any error
@@ -140,7 +139,7 @@ def predict(model, images, batch_size=256):
     if not fits or _find_channels_first(model):
         order = "" if not fits else ", channels first"
         raise ValueError(f"Expected a model of images {images.shape[1:]}, got one that takes {taken}{order}.")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every fifth new model
+    streams.quiet_tensorflow()
     return model.predict(images, batch_size=batch_size, verbose=0)
 
 

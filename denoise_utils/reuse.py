@@ -8,13 +8,12 @@ it is as good as the windows are like the images that it was trained on.
 """
 
 import itertools
-import logging
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import data, evaluation
+from denoise_utils import data, evaluation, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
@@ -53,7 +52,7 @@ def denoise(model, images, *, per_channel=False):
         hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
         raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
     down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach, largest) for i in (1, 2))
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every new size
+    streams.quiet_tensorflow()
     if model.input_shape[1:3] != (down.window, across.window):
         model.make_predict_function(force=True)  # traced for another size, some layers fail (bilinear upsampling)
     output = np.empty(stack.shape, np.uint8 if stack.dtype == np.uint8 else np.float32)

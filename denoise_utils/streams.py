@@ -1,5 +1,6 @@
-"""Send standard output or error elsewhere, also what libraries write there below Python."""
+"""Keep libraries from writing to standard output and error, or send it elsewhere, also below Python."""
 
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -19,3 +20,8 @@ def send_to(file, *numbers):
         for number, handle in kept.items():
             os.dup2(handle, number)
             os.close(handle)
+
+
+def quiet_tensorflow():
+    """Let TensorFlow tell errors only: it remarks on every fifth new model, and on every new size of images."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -3,14 +3,13 @@
 import hashlib
 import itertools
 import json
-import logging
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 
-from denoise_utils import callbacks, models, optimizers, saving
+from denoise_utils import callbacks, models, optimizers, saving, streams
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
         since_best = len(past) - 1 - min(range(len(past)), key=lambda e: past[e]["val_loss"], default=-1)
         if past and since_best >= settings["patience"]:  # killed between the last epoch and the end
             return
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it remarks on every fifth new model
+    streams.quiet_tensorflow()
     with saving.without_legacy_warning():
         model.fit(
             batches,
