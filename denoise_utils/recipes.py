@@ -1,9 +1,10 @@
-"""How the weight-tied models are trained: one recipe, and a table of what differs between them.
+"""How the weight-tied models are trained, and those to compare with: one recipe, a table of what differs.
 
 TensorFlow is imported only where something is trained.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,21 +15,25 @@ COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedul
 
 @dataclass(frozen=True)
 class Recipe:
-    """One model: its task, the options of `models.tied_denoiser`, and how long it is trained.
+    """One model: its task, its builder's options, and how long it is trained.
 
-    `strength` replaces parts of the task's canonical strength; `draw`, a name in DRAWS, makes one for each image.
+    `strength` replaces parts of the task's canonical strength; `draw`, a name in DRAWS, makes one for each image;
+    `build` names a function of `models` or `originals`; `settings` replace those of COMMON.
     """
 
     task: str
     options: dict
+    epochs: int  # of the full profile
     strength: dict = field(default_factory=dict)
     draw: str | None = None
     loss: str = "binary_crossentropy"
-    epochs: int = 8  # of the full profile
+    build: str = "tied_denoiser"
+    settings: dict = field(default_factory=dict)
 
 
 DRAWS = {
     "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
+    "sigma .8 u^2": lambda rng, number: {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 2},
     "sigma .8 u^4": lambda rng, number: {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 4},
     "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
 }
@@ -48,12 +53,23 @@ RECIPES = {
     "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=2),
 }
 
+PLAIN = {"optimizer": "adam", "batch_size": 64, "learning_rate": 2e-3}
+SKIPS, UNET = {"filters": 32, "depth": 3}, {"filters": 24, "depth": 3}
+
+# Over the cap, to compare with; project W's big model sees as many images as clutter_small.
+REFERENCES = {
+    "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=PLAIN, epochs=12),
+    "clutter_big": Recipe("clutter", UNET, build="unet", settings=PLAIN, epochs=4),
+    "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=PLAIN, epochs=12),
+}
+
 
 def find_recipe(name):
     """Return the recipe called `name`, or raise ValueError that names them all."""
-    if name not in RECIPES:
-        raise ValueError(f'Expected a model of {", ".join(RECIPES)}, got "{name}".')
-    return RECIPES[name]
+    known = RECIPES | REFERENCES
+    if name not in known:
+        raise ValueError(f'Expected a model of {", ".join(known)}, got "{name}".')
+    return known[name]
 
 
 def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
@@ -77,21 +93,28 @@ def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
     return pairs, val, fresh_noise
 
 
-def train(name, profile, *, seed=0, **changes):
-    """Train the model `name` of RECIPES as a run of the profile and return the Run.
+def builder(recipe):
+    """Return the function without arguments that builds the recipe's model."""
+    from denoise_utils import models, originals
 
-    A killed run goes on at its next epoch, a finished one is loaded. `changes` replace settings of `training.train`.
+    module = models if hasattr(models, recipe.build) else originals
+    return partial(getattr(module, recipe.build), **recipe.options)
+
+
+def train(name, profile, *, seed=0, recipe=None, **changes):
+    """Train the model `name` of RECIPES or REFERENCES as a run of the profile and return the Run.
+
+    A killed run goes on at its next epoch, a finished one is loaded. `recipe` is trained under that name
+    instead of the one found by it; `changes` replace settings of `training.train`.
     """
-    from denoise_utils import models, training
+    from denoise_utils import training
 
-    recipe = find_recipe(name)
+    recipe = recipe or find_recipe(name)
     sizes = {key: getattr(profile, key) for key in ("num_train", "num_val")} | {"num_test": 1}
     pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
     told = {} if recipe.draw else pairs.record["noise"]
     record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
-    settings = COMMON | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss, "record": record}
-    settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed} | changes
+    settings = COMMON | recipe.settings | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
+    settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed, "record": record} | changes
     clean = pairs.train.clean
-    return training.train(
-        lambda: models.tied_denoiser(**recipe.options), (clean, clean), (val, pairs.val.clean), **settings
-    )
+    return training.train(builder(recipe), (clean, clean), (val, pairs.val.clean), **settings)

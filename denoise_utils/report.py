@@ -243,12 +243,12 @@ def headline(report):
 
 
 def update_readme(path, report, hours):
-    """Replace what stands between the README's two marks by the report's table and the hours of training."""
+    """Replace what stands between the README's two marks by the report's table and the models' hours of training."""
     path = Path(path)
     before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- results: begin -->\n")
     _, end, after = rest.partition("<!-- results: end -->")
     if not (begin and end):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
     table = markdown(report).removeprefix("# Parameter budget\n")
-    spent = f"All trainings and trials, abandoned ones included, took {hours:.1f} hours on {saving.machine()}."
+    spent = f"By their cards these models were trained for {hours:.1f} hours; other seeds and trials not counted."
     saving.write_text(path, f"{before}{begin}\n{headline(report)}\n{table}\n{spent}\n\n{end}{after}")

@@ -1,7 +1,6 @@
 """Train a model as a run: a folder named by its settings, resumed after a kill, never repeated."""
 
 import hashlib
-import itertools
 import json
 import math
 from dataclasses import dataclass, replace
@@ -161,10 +160,3 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
             callbacks=called,
             verbose=0,
         )
-
-
-def seconds_spent(runs):
-    """Return the seconds of training that all runs and searches under the folder `runs` took."""
-    histories = [json.loads(path.read_text()) for path in Path(runs).glob("*/history.json")]
-    trials = [json.loads(path.read_text()) for path in Path(runs).glob("*/ledger/[!.]*.json")]
-    return sum(log["seconds"] for log in itertools.chain(*histories, trials))

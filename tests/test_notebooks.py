@@ -20,6 +20,7 @@ TEXTS = sorted((ROOT / "notebooks" / "text").glob("*.py"))
 NAMES = [path.stem for path in TEXTS]
 MODELS = [
     "clutter_cap_baseline",
+    "clutter_medium",
     "clutter_project_c",
     "clutter_small",
     "clutter_tiny",

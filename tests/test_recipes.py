@@ -16,10 +16,40 @@ SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_recipe_builds_a_model_of_its_images_under_the_cap(name):
     recipe = recipes.RECIPES[name]
-    model = models.tied_denoiser(**recipe.options)
+    model = recipes.builder(recipe)()
     assert model.count_params() <= (1000 if name.endswith("tiny") else profiles.CAP)
     channels = 3 if recipe.task == "colour" else 1
     assert model.input_shape == model.output_shape == (None, None, None, channels)
+
+
+@pytest.mark.parametrize("name", recipes.REFERENCES)
+def test_reference_is_over_the_cap_and_takes_images(name):
+    recipe = recipes.REFERENCES[name]
+    model = recipes.builder(recipe)()
+    assert model.count_params() > profiles.CAP
+    if name.endswith("medium"):
+        assert 20_000 <= model.count_params() <= 60_000
+    assert model.input_shape == model.output_shape == (None, 28, 28, 3 if recipe.task == "colour" else 1)
+
+
+def test_unet_has_about_a_million_parameters_and_uses_its_skips(rng):
+    model = models.unet()
+    # levels of 24, 48, 96 and 192 filters; each decoder level takes what is below and what is beside
+    down = sum(9 * a * b + b for a, b in [(1, 24), (24, 24), (24, 48), (48, 48), (48, 96), (96, 96)])
+    up = sum(9 * a * b + b for a, b in [(192 + 96, 96), (96, 96), (96 + 48, 48), (48, 48), (48 + 24, 24), (24, 24)])
+    bottom, last = 9 * (96 * 192 + 192 * 192) + 2 * 192, 9 * 24 + 1
+    assert model.count_params() == down + bottom + up + last
+    images = rng.random((1, 28, 28, 1), dtype=np.float32)
+    before = model.predict_on_batch(images)
+    inner = [layer for layer in model.layers if getattr(layer, "filters", 0) == 192]
+    for layer in inner:
+        layer.set_weights([0 * weight for weight in layer.get_weights()])
+    after = model.predict_on_batch(images)
+    assert not np.array_equal(before, after) and after.std() > 0  # what is beside goes on
+    residual = models.unet(8, 1, 3, residual=True)
+    residual.layers[-2].set_weights([0 * weight for weight in residual.layers[-2].get_weights()])
+    colour = rng.random((1, 28, 28, 3), dtype=np.float32)
+    assert np.array_equal(residual.predict_on_batch(colour), colour)
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -38,7 +68,13 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
 
 
 @pytest.mark.parametrize(
-    ("draw", "highest", "mean"), [("marks 0 to 30", 30, 15), ("sigma .8 u^4", 0.8, 0.16), ("amount 0 to .9", 0.9, 0.45)]
+    ("draw", "highest", "mean"),
+    [
+        ("marks 0 to 30", 30, 15),
+        ("sigma .8 u^2", 0.8, 0.8 / 3),
+        ("sigma .8 u^4", 0.8, 0.16),
+        ("amount 0 to .9", 0.9, 0.45),
+    ],
 )
 def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean):
     (strength, values) = next(iter(recipes.DRAWS[draw](rng, 20000).items()))
@@ -57,7 +93,12 @@ def test_strength_of_a_recipe_reaches_the_noise():
 
 def test_card_of_a_run_tells_its_noise(tmp_path):
     profile = replace(profiles.load_profile("tiny"), root=tmp_path)
+    run = recipes.train(
+        "salt_pepper_small", profile, recipe=replace(recipes.RECIPES["salt_pepper_small"], loss="mean_squared_error")
+    )
+    assert run.settings["loss"] == "mean_squared_error"  # that of the recipe it was given
     run = recipes.train("salt_pepper_small", profile)
+    assert run.settings["loss"] == "binary_crossentropy"
     assert run.settings["data"]["noise"] == {"drawn": "amount 0 to .9", "fresh": "in every epoch"}
     assert run.settings["augment"] == "fresh_noise" and run.settings["clipnorm"] == 1
     first = run.history[0]

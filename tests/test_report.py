@@ -179,7 +179,7 @@ def test_readme_is_updated_between_its_marks_only(found, tmp_path):
     report.update_readme(path, found, 1.25)
     text = path.read_text()
     assert text.startswith("before\n<!-- results: begin -->\n") and text.endswith("<!-- results: end -->\nafter\n")
-    assert "| fits.h5 |" in text and "stale" not in text and "took 1.2 hours" in text
+    assert "| fits.h5 |" in text and "stale" not in text and "for 1.2 hours" in text
     path.write_text("no marks")
     with pytest.raises(ValueError, match="results: begin"):
         report.update_readme(path, found, 1)

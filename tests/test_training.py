@@ -199,9 +199,3 @@ def test_card_is_made_from_the_run(clutter, tmp_path):
     assert (card["epochs_run"], card["epoch"]) == (len(run.history), run.best["epoch"])
     assert (card["noise"], card["split"].partition(";")[0]) == ("mix sum", "train 200, val 60")
     assert json.loads(json.dumps(card)) == card
-
-
-def test_seconds_of_all_runs_are_summed(clutter, tmp_path):
-    runs = [train(clutter, tmp_path, seed=seed) for seed in (0, 1)]
-    spent = sum(run.seconds for run in runs)
-    assert spent > 0 and training.seconds_spent(tmp_path) == pytest.approx(spent)

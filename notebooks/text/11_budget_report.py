@@ -13,7 +13,7 @@
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, report, saving, training
+from denoise_utils import evaluation, noise, plots, profiles, report, saving
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -115,7 +115,7 @@ for line, column in np.argwhere(np.isfinite(gains)):
     axis.text(column, line, f"{gains[line, column]:+.1f}", color=shade, ha="center", va="center", fontsize=7)
 axis.set_xticks(range(len(grounds)), [f"{task}\n{start[task]:.1f} dB" for task in grounds], fontsize=7)
 axis.set_yticks(range(len(denoisers)), [file.removesuffix(".h5") for file in denoisers], fontsize=7)
-axis.set_title("Change of PSNR (dB) by model and noise", fontsize=9)
+axis.set(title="Change of PSNR (dB)", xlabel="noise, and the PSNR of its noisy images", ylabel="model")
 figure.tight_layout()
 
 # %% [markdown]
@@ -140,8 +140,9 @@ Markdown(
 # Only a full run on the course's own data may speak for the project:
 
 # %%
-spent = training.seconds_spent(profile.runs) / 3600
-print(f"all trainings and trials so far, abandoned ones included: {spent:.1f} hours on {saving.machine()}")
+cards = [saving.read_card(path) for path in saving.find_models(profile.models)]
+spent = sum(card.get("seconds", 0) for card in cards) / 3600
+print(f"the trainings of these models, by their cards: {spent:.1f} hours")
 ours = profile.name == "full" and noise.assignment_task() == "clutter"
 if ours:
     report.update_readme(profile.root / "README.md", found, spent)
