@@ -1,4 +1,4 @@
-"""Recipes: every one builds under the cap, trains on fresh noise, and is resumed by the command line."""
+"""Recipes: every capped one builds under the cap, trains on fresh noise, and is resumed by the command line."""
 
 import json
 import signal
@@ -33,24 +33,12 @@ def test_reference_is_over_the_cap_and_takes_images(name):
     assert model.input_shape == model.output_shape == (None, 28, 28, 3 if recipe.task == "colour" else 1)
 
 
-def test_unet_has_about_a_million_parameters_and_uses_its_skips(rng):
-    model = models.unet()
-    # levels of 24, 48, 96 and 192 filters; each decoder level takes what is below and what is beside
-    down = sum(9 * a * b + b for a, b in [(1, 24), (24, 24), (24, 48), (48, 48), (48, 96), (96, 96)])
-    up = sum(9 * a * b + b for a, b in [(192 + 96, 96), (96, 96), (96 + 48, 48), (48, 48), (48 + 24, 24), (24, 24)])
-    bottom, last = 9 * (96 * 192 + 192 * 192) + 2 * 192, 9 * 24 + 1
-    assert model.count_params() == down + bottom + up + last
-    images = rng.random((1, 28, 28, 1), dtype=np.float32)
-    before = model.predict_on_batch(images)
-    inner = [layer for layer in model.layers if getattr(layer, "filters", 0) == 192]
-    for layer in inner:
-        layer.set_weights([0 * weight for weight in layer.get_weights()])
-    after = model.predict_on_batch(images)
-    assert not np.array_equal(before, after) and after.std() > 0  # what is beside goes on
-    residual = models.unet(8, 1, 3, residual=True)
-    residual.layers[-2].set_weights([0 * weight for weight in residual.layers[-2].get_weights()])
-    colour = rng.random((1, 28, 28, 3), dtype=np.float32)
-    assert np.array_equal(residual.predict_on_batch(colour), colour)
+def test_reference_keeps_its_own_optimizer(tmp_path):
+    profile = replace(profiles.load_profile("tiny"), root=tmp_path)
+    run = recipes.train("clutter_medium", profile)
+    kept = {key: run.settings[key] for key in ("optimizer", "batch_size", "learning_rate", "schedule", "clipnorm")}
+    assert kept == recipes.COMMON | recipes.REFERENCES["clutter_medium"].settings
+    assert (kept["optimizer"], run.settings["augment"]) == ("adam", "fresh_noise")
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
