@@ -82,6 +82,11 @@ def test_scores_are_as_high_as_asked(name, key, goal):
     assert saving.read_card(ROOT / "models" / f"{name}.h5")["test_scores"][key] >= goal
 
 
+def test_models_stay_small_to_clone():
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "models").iterdir()}
+    assert max(sizes.values()) <= 15e6 and sum(sizes.values()) < 60e6, sizes
+
+
 @pytest.mark.parametrize("name", ["gaussian_cap_baseline", "gaussian_small"])
 def test_small_gaussian_model_gains_at_every_strength_and_spares_clean_images(real_data, name):
     model = saving.load_model(ROOT / "models" / f"{name}.h5")
