@@ -16,9 +16,8 @@ def reproduce(path, profile):
 
     The training is a run of its own: killed, it goes on; once compared, it is removed, so that it is
     trained anew the next time. `settings` names those that are not the card's (data, architecture); without any,
-    the same versions, machine and number of threads give the same bits (after a kill, but for dropout, see
-    `training.train`). Raises ValueError for a model
-    that has no recipe.
+    the same versions, machine and number of threads give the same bits (after a kill, but for dropout:
+    see `training.train`). Raises ValueError for a model that has no recipe.
     """
     card = saving.read_card(path)
     name, old = card.get("name"), card.get("settings", {})

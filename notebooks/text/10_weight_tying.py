@@ -30,7 +30,7 @@ print(profiles.describe(profile, seed))
 # student use who may spend 3,600 parameters? What does each step do to the picture? Does it beat a model of millions?
 #
 # - **Consumes**: the clutter task and the judge of notebook 2; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them.
-# - **Produces**: `models/{clutter,watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` and `clutter_tiny.h5`, and `reports/frontier.csv`.
+# - **Produces**: `models/{clutter,watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (of clutter, notebook 10b keeps the best of three seeds) and `clutter_tiny.h5`, and `reports/frontier.csv`.
 
 # %%
 judge = evaluation.load_judge(profile.models)
@@ -564,4 +564,4 @@ plots.save_figure(figure, profile.reports / "clutter_small.png")
 #
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
 # - What decides is small: where the rectifier stands, how the steps begin, how large a batch is, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
-# - The model is finished at its last step, not before and not after. Notebook 11 puts it into the report, beside all others.
+# - The model is finished at its last step, not before and not after. Notebook 10b asks whether that was luck, and what happens when a big one trains as long.
