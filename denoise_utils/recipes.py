@@ -59,7 +59,9 @@ SKIPS = {"filters": 32, "depth": 3}
 # Over the cap, to compare with; they see as many images as clutter_small.
 REFERENCES = {
     "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=PLAIN, epochs=12),
-    "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=PLAIN, epochs=12),
+    "clutter_project_w": Recipe(
+        "clutter", {}, build="project_w_big", settings=PLAIN | {"learning_rate": 6e-3}, epochs=12
+    ),
 }
 
 
