@@ -277,5 +277,5 @@ for name, run in runs.items():
 # ## What we learned
 #
 # - One training is an anecdote: seeds say how much of a difference is luck, and a spread belongs beside every mean.
-# - "Bigger is better" is a statement about a number of images too: the order after a short training need not be the order after a long one.
+# - Give a rival its best chance: project W's model changes more with its learning rate than our seeds differ, and to beat a badly trained model proves nothing. Well trained, a thousand times the parameters buy what the picture-by-picture table says.
 # - Notebook 11 puts these models into the report, beside all others.
