@@ -36,7 +36,10 @@ def test_honest_models_are_not_flagged(name, tmp_path, twenty):
     assert (row["verdict"], row["flags"], row["constants"]) == ("PASS", [], 0), row
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("clutter*.h5")), ids=lambda path: path.stem)
+SMALL_FILES = [path for path in sorted((ROOT / "models").glob("clutter*.h5")) if path.stat().st_size < 1e6]
+
+
+@pytest.mark.parametrize("path", SMALL_FILES, ids=lambda path: path.stem)
 def test_trained_models_are_not_flagged(path, tmp_path, twenty):
     row = grade_here(handins.write(path.read_bytes()), tmp_path, twenty)
     assert row["verdict"] in ("PASS", "OVER") and not row["flags"], row
