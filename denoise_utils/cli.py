@@ -102,7 +102,7 @@ def _add_train(added):
         "train",
         help="train one of the course's models, resumably",
         description="Train a model as a run under build/: stopped, it goes on at its next epoch; finished, "
-        f"it is loaded. Names: {', '.join(recipes.RECIPES | recipes.REFERENCES)}.",
+        f"it is loaded. Names: {', '.join(recipes.ALL)}.",
     )
     train.add_argument("name", help="the model")
     train.add_argument("--seed", type=_from_zero, default=0, help="of weights and noise (default: %(default)s)")

@@ -88,7 +88,8 @@ def train(arguments):
     run = recipes.train(arguments.name, profile, seed=arguments.seed)
     counted = f"{run.model.count_params():,} parameters, {run.seconds / 60:.1f} minutes of training"
     best = f"best epoch {run.best['epoch']} of {len(run.history)}, validation loss {run.best['val_loss']:.4f}"
-    print(f"{run.name}: {counted}, {best}.\nIn {run.folder}: best.h5 and history.json. Notebook 10 scores it.")
+    print(f"{run.name}: {counted}, {best}.")
+    print(f"In {run.folder}: best.h5 and history.json. Notebooks 10 and 10b score these models.")
     return 0
 
 

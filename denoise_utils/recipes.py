@@ -33,7 +33,6 @@ class Recipe:
 
 DRAWS = {
     "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
-    "sigma .8 u^2": lambda rng, number: {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 2},
     "sigma .8 u^4": lambda rng, number: {"sigma": 0.8 * rng.random(number, dtype=np.float32) ** 4},
     "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
 }
@@ -64,13 +63,14 @@ REFERENCES = {
     ),
 }
 
+ALL = RECIPES | REFERENCES
+
 
 def find_recipe(name):
     """Return the recipe called `name`, or raise ValueError that names them all."""
-    known = RECIPES | REFERENCES
-    if name not in known:
-        raise ValueError(f'Expected a model of {", ".join(known)}, got "{name}".')
-    return known[name]
+    if name not in ALL:
+        raise ValueError(f'Expected a model of {", ".join(ALL)}, got "{name}".')
+    return ALL[name]
 
 
 def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
@@ -102,15 +102,14 @@ def builder(recipe):
     return partial(getattr(module, recipe.build), **recipe.options)
 
 
-def train(name, profile, *, seed=0, recipe=None, **changes):
-    """Train the model `name` of RECIPES or REFERENCES as a run of the profile and return the Run.
+def train(name, profile, *, seed=0, **changes):
+    """Train the model `name` of ALL as a run of the profile and return the Run.
 
-    A killed run goes on at its next epoch, a finished one is loaded. `recipe` is trained under that name
-    instead of the one found by it; `changes` replace settings of `training.train`.
+    A killed run goes on at its next epoch, a finished one is loaded. `changes` replace settings of `training.train`.
     """
     from denoise_utils import training
 
-    recipe = recipe or find_recipe(name)
+    recipe = find_recipe(name)
     sizes = {key: getattr(profile, key) for key in ("num_train", "num_val")} | {"num_test": 1}
     pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
     told = {} if recipe.draw else pairs.record["noise"]

@@ -21,14 +21,13 @@ def reproduce(path, profile):
     """
     card = saving.read_card(path)
     name, old = card.get("name"), card.get("settings", {})
-    known = recipes.RECIPES | recipes.REFERENCES
-    if name not in known:
+    if name not in recipes.ALL:
         raise ValueError(
-            f"Expected a model that recipes.py can train ({', '.join(known)}), got {path.name} of {name}: "
+            f"Expected a model that recipes.py can train ({', '.join(recipes.ALL)}), got {path.name} of {name}: "
             "its notebook trains it."
         )
-    fingerprint = models.fingerprint(recipes.builder(known[name])())
-    if old.get("architecture") != fingerprint:
+    recipe = recipes.ALL[name]
+    if old.get("architecture") != models.fingerprint(recipes.builder(recipe)()):
         raise ValueError(
             f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )
@@ -38,7 +37,7 @@ def reproduce(path, profile):
     found = {"name": name, "settings": sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))}
     found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != metadata.version(p)}
     found["machines"] = [card.get("machine"), saving.machine()]
-    found |= _compare(model, run.model, known[name], profile)
+    found |= _compare(model, run.model, recipe, profile)
     shutil.rmtree(run.folder)
     return found
 

@@ -60,7 +60,6 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
     ("draw", "highest", "mean"),
     [
         ("marks 0 to 30", 30, 15),
-        ("sigma .8 u^2", 0.8, 0.8 / 3),
         ("sigma .8 u^4", 0.8, 0.16),
         ("amount 0 to .9", 0.9, 0.45),
     ],
@@ -82,10 +81,6 @@ def test_strength_of_a_recipe_reaches_the_noise():
 
 def test_card_of_a_run_tells_its_noise(tmp_path):
     profile = replace(profiles.load_profile("tiny"), root=tmp_path)
-    run = recipes.train(
-        "salt_pepper_small", profile, recipe=replace(recipes.RECIPES["salt_pepper_small"], loss="mean_squared_error")
-    )
-    assert run.settings["loss"] == "mean_squared_error"  # that of the recipe it was given
     run = recipes.train("salt_pepper_small", profile)
     assert run.settings["loss"] == "binary_crossentropy"
     assert run.settings["data"]["noise"] == {"drawn": "amount 0 to .9", "fresh": "in every epoch"}
