@@ -38,6 +38,7 @@ DRAWS = {
 }
 
 SMALL = {"filters": 16, "steps": 12}
+TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps takes longer than to train it
 COLOUR = SMALL | {"channels": 3, "residual": True}
 
 RECIPES = {
@@ -94,12 +95,15 @@ def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
     return pairs, val, fresh_noise
 
 
-def builder(recipe):
-    """Return the function without arguments that builds the recipe's model."""
+def builder(recipe, profile):
+    """Return the function without arguments that builds the recipe's model; it has few steps in the profile "tiny"."""
     from denoise_utils import models, originals
 
     module = models if hasattr(models, recipe.build) else originals
-    return partial(getattr(module, recipe.build), **recipe.options)
+    options = recipe.options
+    if profile.name == "tiny" and "steps" in options:
+        options = options | {"steps": TINY_STEPS}
+    return partial(getattr(module, recipe.build), **options)
 
 
 def train(name, profile, *, seed=0, **changes):
@@ -117,4 +121,4 @@ def train(name, profile, *, seed=0, **changes):
     settings = COMMON | recipe.settings | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
     settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed, "record": record} | changes
     clean = pairs.train.clean
-    return training.train(builder(recipe), (clean, clean), (val, pairs.val.clean), **settings)
+    return training.train(builder(recipe, profile), (clean, clean), (val, pairs.val.clean), **settings)

@@ -27,7 +27,7 @@ def reproduce(path, profile):
             "its notebook trains it."
         )
     recipe = recipes.ALL[name]
-    if old.get("architecture") != models.fingerprint(recipes.builder(recipe)()):
+    if old.get("architecture") != models.fingerprint(recipes.builder(recipe, profile)()):
         raise ValueError(
             f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )

@@ -17,7 +17,7 @@ SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_recipe_builds_a_model_of_its_images_under_the_cap(name):
     recipe = recipes.RECIPES[name]
-    model = recipes.builder(recipe)()
+    model = recipes.builder(recipe, profiles.load_profile("full"))()
     assert model.count_params() <= (1000 if name.endswith("tiny") else profiles.CAP)
     channels = 3 if recipe.task == "colour" else 1
     assert model.input_shape == model.output_shape == (None, None, None, channels)
@@ -26,7 +26,7 @@ def test_recipe_builds_a_model_of_its_images_under_the_cap(name):
 @pytest.mark.parametrize("name", recipes.REFERENCES)
 def test_reference_is_over_the_cap_and_takes_images(name):
     recipe = recipes.REFERENCES[name]
-    model = recipes.builder(recipe)()
+    model = recipes.builder(recipe, profiles.load_profile("full"))()
     assert model.count_params() > profiles.CAP
     if name.endswith("medium"):
         assert 20_000 <= model.count_params() <= 60_000
