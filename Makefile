@@ -10,7 +10,7 @@ notebooks: .venv/installed
 test: .venv/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest -n 2 --dist worksteal
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 stress: .venv/installed
 	$(RUN) -m pytest -m stress

@@ -1,6 +1,7 @@
 """What all tests share: the tiny profile, quiet libraries, a small clutter task."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ os.environ.pop("DENOISE_PAIRS", None)
 import numpy as np
 import pytest
 
-from denoise_utils import noise
+from denoise_utils import noise, profiles
 
 # A shell ignores Ctrl-C in what it runs in the background, and every process that is started there with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,6 +39,22 @@ def rng():
     return np.random.default_rng(7)
 
 
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the package and the notebooks' text without results, as a student would have it."""
+    for folder in ("denoise_utils", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def small_quick(monkeypatch):
+    """Let the command's quick profile be as small as the tests'."""
+    tiny = profiles.load_profile("tiny")
+    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
+
+
 def pytest_collection_modifyitems(items):
-    """Begin with the longest tests, so that two processes end together."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """Begin with the longest files, so that two processes end together."""
+    longest = ("test_notebooks.py", "test_execute.py")
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))

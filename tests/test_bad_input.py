@@ -16,8 +16,6 @@ import pytest
 
 from denoise_utils import callbacks, cli, images, models, profiles, report, saving, stopping
 from tests.conftest import ROOT
-from tests.test_cli import small_quick  # noqa: F401
-from tests.test_notebooks import project  # noqa: F401
 from tests.test_report import save
 from tests.test_search import PROGRAM
 from tests.test_training import train, weights_equal
@@ -86,7 +84,7 @@ def test_full_disk_stops_a_training_that_goes_on_where_it_was(clutter, tmp_path,
     assert "goes on after epoch 1" in capsys.readouterr().out and weights_equal(again.model, whole.model)
 
 
-def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_quick, capsys):  # noqa: F811
+def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_quick, capsys):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     out = tmp_path / "out"
     saving.write_text(out / "budget.html", "the old one")
@@ -121,7 +119,7 @@ def test_output_below_a_file_is_refused_before_the_work(tmp_path, capsys):
     assert printed.out == ""
 
 
-def test_notebooks_say_that_build_cannot_be_written(project):  # noqa: F811
+def test_notebooks_say_that_build_cannot_be_written(project):
     (project / "build").write_text("a file")
     command = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "01"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project)
@@ -237,7 +235,7 @@ def test_interrupted_report_keeps_what_was_there(tmp_path, delay):
     assert os.listdir(out) in ([], ["budget.partial.md"])
 
 
-def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path, small_quick, capsys, monkeypatch):  # noqa: F811
+def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path, small_quick, capsys, monkeypatch):
     for name, filters in (("first", 4), ("second", 8)):
         save(tmp_path / "models", name, models.capped_autoencoder(filters, 1))
     (tmp_path / "models" / "broken.h5").write_bytes(b"no model")
@@ -262,7 +260,7 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
     assert sorted(os.listdir(out)) == ["budget.csv", "budget.html", "budget.md"]
 
 
-def test_interrupted_notebooks_keep_what_was_finished(project):  # noqa: F811
+def test_interrupted_notebooks_keep_what_was_finished(project):
     text = project / "notebooks" / "text"
     (text / "00_slow.py").write_text("# %%\nprint('one')\n\n# %%\nimport time\ntime.sleep(100)\n")
     command = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00"]

@@ -18,13 +18,6 @@ def run_command(folder, out, *more):
     return cli.main(["report", str(folder), "--out", str(out), "--profile", "quick", *more])
 
 
-@pytest.fixture
-def small_quick(monkeypatch):
-    """Let the command's quick profile be as small as the tests'."""
-    tiny = profiles.load_profile("tiny")
-    monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
-
-
 def test_exit_code_1_if_a_capped_model_is_over(tmp_path, small_quick, capsys):
     save(tmp_path, "over", models.capped_autoencoder(40, 2), task="clutter", role="capped")
     assert run_command(tmp_path, tmp_path / "out") == 1

@@ -3,18 +3,14 @@
 import itertools
 import json
 import os
-import pickle
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import jupytext
-import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from tests.execution import execute
 
 TEXTS = sorted((ROOT / "notebooks" / "text").glob("*.py"))
 NAMES = [path.stem for path in TEXTS]
@@ -76,20 +72,6 @@ def test_text_explains_every_code_cell(name):
     assert cells[-1].cell_type == "markdown" and "What we learned" in cells[-1].source
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project without results, as a student would have it."""
-    for folder in ("denoise_utils", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
-    return tmp_path
-
-
-def execute(project, *words, **environment):
-    program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", *words]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=project, env=os.environ | environment)
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_every_notebook_runs_from_top_to_bottom(project):
     code, printed = execute(project)
     assert code == 0, printed[-4000:]
@@ -102,80 +84,6 @@ def test_every_notebook_runs_from_top_to_bottom(project):
     for path in (output / "notebooks").glob("*.ipynb"):
         streams = [o for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])]
         assert not [o for o in streams if o.get("name") == "stderr"], path.name
-
-
-def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
-    rng = np.random.default_rng(0)
-    clean = rng.random((200, 28, 28)) > 0.8
-    for name, array in (("X", clean + rng.random((200, 28, 28))), ("Y", clean * 1.0)):
-        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(array))
-    code, printed = execute(project, "02", "04", "05", "11", DENOISE_PAIRS="X.pkl,Y.pkl")
-    assert code == 0, printed[-4000:]
-    assert (project / "build" / "tiny" / "models" / "pairs_cap_baseline.h5").is_file()
-    assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()
-
-
-def test_first_error_stops_and_names_the_cell(project):
-    text = project / "notebooks" / "text"
-    (text / "00_broken.py").write_text(
-        "# %% [markdown]\n# # Broken\n\n# %%\nx = 1\n\n# %%\nprint('so far')\ny = x / 0\n"
-    )
-    code, printed = execute(project, "00", "01")
-    assert code == 1
-    assert "Failed in 00_broken, code cell 2 (print('so far'))" in printed and "ZeroDivisionError" in printed
-    assert "01_load_data" not in printed
-    kept = json.loads((project / "build" / "failed" / "00_broken.ipynb").read_text())
-    assert "so far" in json.dumps(kept["cells"][2]["outputs"])
-    assert not (project / "notebooks" / "00_broken.ipynb").exists()
-
-
-def test_kernel_that_dies_is_named_by_its_cell(project):
-    text = project / "notebooks" / "text"
-    (text / "00_dying.py").write_text("# %%\nprint('one')\n\n# %%\nx = 1\n\n# %%\nimport os\nos._exit(9)\n")
-    code, printed = execute(project, "00")
-    assert code == 1 and "Failed in 00_dying, code cell 3 (import os)" in printed
-
-
-TRAINED = """# %%
-import numpy as np
-from denoise_utils import models, profiles, training
-images = np.random.default_rng(0).random((200, 28, 28, 1), dtype=np.float32)
-data = (images, images), (images[:60], images[:60])
-build, runs = (lambda: models.capped_autoencoder(8, 1)), profiles.load_profile().runs
-first = training.train(build, *data, name="first", runs=runs, record={}, epochs=1)
-second = training.train(build, *data, name="second", runs=runs, record={}, epochs=8, batch_size=32)
-"""
-
-
-def test_interrupted_execution_goes_on_where_it_was(project):
-    (project / "notebooks" / "text" / "00_trained.py").write_text(TRAINED)
-    program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00"]
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=project)
-    runs = project / "build" / "tiny" / "runs"
-    try:
-        for _ in range(6000):
-            if process.poll() is not None or list(runs.glob("second-*/history.json")):
-                break
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)  # Ctrl-C
-        said = process.communicate(timeout=120)[1]
-    finally:
-        process.kill()
-    assert process.returncode == 130 and said.endswith("the same command goes on from there.\n"), said
-    assert not list(runs.glob("second-*/finished.json")), "it must have been interrupted, or this test proves nothing"
-    assert not list((project / "build" / "tiny").glob("notebooks/*"))
-    code, printed = execute(project, "00")
-    assert code == 0, printed[-2000:]
-    cell = json.loads((project / "build" / "tiny" / "notebooks" / "00_trained.ipynb").read_text())["cells"][0]
-    text = "".join("".join(output["text"]) for output in cell["outputs"])
-    assert "first: finished run" in text and "second: run" in text and "goes on after epoch" in text
-
-
-def test_unknown_names_and_profiles_are_refused(project):
-    code, printed = execute(project, "99")
-    assert code == 2 and "expected the beginning of a notebook's name, got 99" in printed
-    code, printed = execute(project, "--profile", "fast")
-    assert code == 2 and 'expected the profile "quick" or "full", got "fast"' in printed
 
 
 def test_readme_shows_the_committed_report():
