@@ -35,6 +35,11 @@ OBJECTS = INITIALIZERS | PENALTIES | {"DTypePolicy", *shapes.ACTIVATION_LAYERS}
 OBJECT_MODULES = {"keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints"}
 LAYER_MODULES = {"keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential"}
 
+SWITCHES = _words(
+    "trainable sparse ragged optional use_bias keepdims center scale synchronized renorm rms_scaling "
+    "crop_to_aspect_ratio pad_to_aspect_ratio antialias"
+)
+
 LAYER_KEYS = {"class_name", "config", "name", "inbound_nodes", "module", "registered_name", "build_config"}
 MODEL_KEYS = {"name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape"}
 WEIGHT_KEYS = {
@@ -102,12 +107,16 @@ def _check_layer_itself(layer, kinds):
 
 
 def _check_layer(layer):
-    _, name = _check_layer_itself(layer, ("InputLayer", *shapes.RULES))
+    kind, name = _check_layer_itself(layer, ("InputLayer", *shapes.RULES))
     if not isinstance(name, str):
         raise ValueError(f"a {layer['class_name']} layer without a name")
     _check_keys(layer["config"], KEYS, name)
     for key, value in layer["config"].items():
         _check_value(key, value, name)
+        if key in SWITCHES and kind != "Rescaling" and not (value is None or isinstance(value, bool)):  # its scale
+            raise ValueError(f'the layer "{_short(name)}" with {key} {_short(value)}, which is neither on nor off')
+    if None not in (layer["config"].get("batch_shape"), layer["config"].get("batch_input_shape")):
+        raise ValueError(f'the input "{_short(name)}" of two shapes')
     if layer["config"].get("sparse") or layer["config"].get("ragged"):
         raise ValueError(f'the sparse or ragged input "{_short(name)}"')
 
@@ -212,4 +221,9 @@ def has_orthogonal(config):
 def _short(value):
     """Return a stranger's text as at most 60 printable characters."""
     text = value if isinstance(value, str) else repr(value)
-    return "".join(c if c.isprintable() else "?" for c in text[:60]) + ("..." if len(text) > 60 else "")
+    return printable(text[:60]) + ("..." if len(text) > 60 else "")
+
+
+def printable(text):
+    """Return a stranger's text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -52,6 +52,9 @@ class Graph:
             raise ValueError("two layers of one name")
         outputs = {name: [] for name in configs}
         sources = [one[0] for one in _find_ends(config["input_layers"])]
+        strange = [name for name in sources if configs[name]["class_name"] != "InputLayer"]
+        if strange:
+            raise ValueError(f'the layer "{strange[0]}" as an input, which is no InputLayer')
         for number, name in enumerate(sources):
             outputs[name].append([inputs[number] if inputs else self._check_shape(name, _own_shape(configs[name]))])
         waiting = {
@@ -99,6 +102,8 @@ class Graph:
         if not config["layers"]:
             raise ValueError("a model without layers")
         first, *rest = config["layers"]
+        if first["class_name"] != "InputLayer" and first["config"].get("batch_input_shape"):
+            raise ValueError("a first layer that says the shape of its input in the way of old versions")
         given = _own_shape(first) or _without_batch(config.get("build_input_shape"))
         shape = inputs or (given is not None and [given])
         if not shape:
@@ -172,7 +177,9 @@ def _without_batch(shape):
 
 
 def _own_shape(layer):
-    """Return the shape that a layer declares for its input, without the batch, or None."""
+    """Return the shape that an InputLayer declares, without the batch; None for another layer."""
+    if layer["class_name"] != "InputLayer":
+        return None
     shape = layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape")
     return _without_batch(shape)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5z
 
 from denoise_utils import allow_list, graph
 
@@ -23,7 +22,7 @@ MAX_CONFIG = 5_000_000  # characters of model_config
 MAX_REST = 4 * MAX_CONFIG  # bytes of the file that are no array: texts and names are among them
 MAX_OBJECTS = 20_000  # groups and arrays in the file
 MAX_NAMES = 10_000  # of layers in a model, of weights in a layer
-FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}  # others are plug-ins
+MAX_NAME = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ def inspect_model(path, max_bytes=MAX_BYTES):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
+    if path.suffix != ".h5":  # Keras takes the format from it, and what is looked into here must be what it reads
+        raise ValueError(f"Expected a file whose name ends in .h5, got {path.name}: rename it if it is one.")
     if path.stat().st_size > max_bytes:
         raise ValueError(
             f"Expected at most {max_bytes:,} bytes in {path.name}, got {path.stat().st_size:,}: "
@@ -53,22 +54,29 @@ def inspect_model(path, max_bytes=MAX_BYTES):
     version = None
     try:
         with h5py.File(path) as file:
-            rest = path.stat().st_size - _check_tree(file, max_bytes)
-            if rest > MAX_REST:
-                raise ValueError(f"{rest:,} bytes besides its arrays, more than {MAX_REST:,}")
+            rest = _count_rest(file, path, max_bytes)
             version = _read_text(file, "keras_version")
-            return _inspect(file, version, max_bytes)
+            return _inspect(file, version, max_bytes, rest)
+    except UnicodeError:
+        raise refusal(path, "a text that is not UTF-8", version) from None
     except ValueError as error:
         raise refusal(path, str(error), version) from None
     except Exception:  # a damaged file makes HDF5 raise nearly anything
         raise refusal(path, "a damaged file, or one that is cut short", version) from None
 
 
+def read_card(path, max_bytes=MAX_BYTES):
+    """Return the text of the card that the .h5 at `path` holds, or None; raise ValueError if it holds too much."""
+    with h5py.File(path) as file:
+        _count_rest(file, Path(path), max_bytes)
+        return _read_text(file, "card")
+
+
 def refusal(path, reason, version=None):
     """Return the ValueError that says why `path` is not opened; a file of Keras 1 or 2 with the way to convert it."""
-    reason = " ".join(reason.split())[:400]
+    reason, version = allow_list.printable(" ".join(reason.split())[:400]), allow_list.printable(version or "")[:20]
     said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened"
-    if version and version.startswith(("1.", "2.")):
+    if version.startswith(("1.", "2.")):
         return ValueError(
             f"{said}. It was written by Keras {version}, whose files Keras 3 reads in part: "
             "build the same layers anew, take over the weights with model.load_weights(path), and save that model."
@@ -76,7 +84,7 @@ def refusal(path, reason, version=None):
     return ValueError(f"{said}: ask its author for one that keeps to this, and do not open it otherwise.")
 
 
-def _inspect(file, version, max_bytes):
+def _inspect(file, version, max_bytes, rest):
     """Return the Contents of the open file: its config admitted, followed, and compared with its weights."""
     text = _read_text(file, "model_config")
     if text is None or not isinstance(file.get("model_weights"), h5py.Group):
@@ -89,18 +97,35 @@ def _inspect(file, version, max_bytes):
         raise ValueError("a config that is no JSON, or is nested too deep") from None
     if not isinstance(config, dict):
         raise ValueError("a config that describes no model")
-    allow_list.check_depth(config)
-    allow_list.check_model(config)
-    layers, _ = graph.Graph(max_bytes // 4).follow(config)
-    layers = list(layers.values())
-    if sum(layer.parameters for layer in layers) * 4 * COPIES > max_bytes:
+    layers = _follow(config, max_bytes)
+    each = 8 if '"float64"' in text else 4  # bytes
+    if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
-    weights = _find_weights(file["model_weights"])
+    weights = _find_weights(file["model_weights"], min(MAX_NAMES, max_bytes // (2 * rest)))
     _compare(layers, weights)
     for name, arrays in weights.items():
         if not all(np.isfinite(array[...]).all() for array in arrays):
             raise ValueError(f'the layer "{name}" with weights that are NaN or infinite')
     return Contents(layers, sum(layer.parameters for layer in layers), version)
+
+
+def _follow(config, max_bytes):
+    """Return the layers of an admitted config, as graph.Layer."""
+    try:
+        allow_list.check_depth(config)
+        allow_list.check_model(config)
+        layers, _ = graph.Graph(max_bytes // 4).follow(config)
+    except (TypeError, KeyError, IndexError, AttributeError):
+        raise ValueError("a config in an unknown form") from None
+    return list(layers.values())
+
+
+def _count_rest(file, path, max_bytes):
+    """Return the bytes of the file besides its arrays, its texts above all; raise ValueError if there are too many."""
+    rest = path.stat().st_size - _check_tree(file, max_bytes)
+    if rest > MAX_REST:
+        raise ValueError(f"{rest:,} bytes besides its arrays, more than {MAX_REST:,}")
+    return rest
 
 
 def _check_tree(file, max_bytes):
@@ -135,14 +160,12 @@ def _count_bytes(array, name):
         raise ValueError(f'"{name}", which is no array of numbers')
     if array.external or array.is_virtual:
         raise ValueError(f'the array "{name}", whose numbers are in another file')
+    if array.chunks is not None or array.id.get_create_plist().get_nfilters():  # a few bytes may unpack to any number
+        raise ValueError(f'the array "{name}", compressed or in parts, which Keras does not write')
     size = math.prod(array.shape) * array.dtype.itemsize
-    settings = array.id.get_create_plist()
-    if not {settings.get_filter(number)[0] for number in range(settings.get_nfilters())} <= FILTERS:
-        raise ValueError(f'the array "{name}", compressed in an unknown way')
-    if array.chunks is None and array.id.get_storage_size() != size:
+    if array.id.get_storage_size() != size:
         raise ValueError(f'the array "{name}" without its numbers')
-    chunk = math.prod(array.chunks) * array.dtype.itemsize if array.chunks else 0
-    return max(size, chunk)
+    return size
 
 
 def _read_text(file, name):
@@ -156,34 +179,41 @@ def _read_text(file, name):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _read_names(group, name):
-    """Return a list of names, which Keras spreads over several attributes if it is long."""
+def _read_names(group, name, most):
+    """Return a list of names, which Keras spreads over several attributes if it is long.
+
+    Each may be the same long text of the file: `most` of them bound what reading one attribute takes.
+    """
     numbered = (f"{name}{number}" for number in itertools.count())
     parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, numbered)
     names = []
     for part in parts:
         stored = group.attrs.get_id(part)
-        if len(stored.shape) != 1 or len(names) + stored.shape[0] > MAX_NAMES:
-            raise ValueError(f"a list of {name} that is none, or has more than {MAX_NAMES:,}")
+        if len(stored.shape) != 1 or len(names) + stored.shape[0] > most:
+            raise ValueError(f"a list of {name} that is none, or has more than {most:,}")
         if stored.shape[0]:
             if h5py.check_string_dtype(stored.dtype) is None:
                 raise ValueError(f"a list of {name} that are no names")
             names += [one.decode() if isinstance(one, bytes) else str(one) for one in group.attrs[part]]
+            if max(map(len, names)) > MAX_NAME:
+                raise ValueError(f"a name of more than {MAX_NAME:,} characters")
     return names
 
 
-def _find_weights(group):
+def _find_weights(group, most):
     """Return the stored arrays by layer, for layers that have any."""
     weights = {}
-    for layer in _read_names(group, "layer_names"):
+    for name in ("backend", "keras_version"):  # Keras reads them here too
+        _read_text(group, name)
+    for layer in _read_names(group, "layer_names", most):
         if layer not in group:
             raise ValueError(f'the layer "{layer}" without its weights')
-        names = _read_names(group[layer], "weight_names")
+        names = _read_names(group[layer], "weight_names", most)
         missing = [name for name in names if not isinstance(group[layer].get(name), h5py.Dataset)]
         if missing or layer in weights:
             raise ValueError(f'the layer "{layer}" without its weights' if missing else f'two layers "{layer}"')
         weights[layer] = [group[layer][name] for name in names]
-    if "top_level_model_weights" in group and _read_names(group["top_level_model_weights"], "weight_names"):
+    if "top_level_model_weights" in group and _read_names(group["top_level_model_weights"], "weight_names", most):
         raise ValueError("weights that belong to no layer")
     return {layer: arrays for layer, arrays in weights.items() if arrays}
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import glob
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from denoise_utils import cards, safe_open
 
@@ -37,11 +39,12 @@ def atomic_path(path, clear=True):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.stem}-*") if clear else ():  # what a kill in the middle of a write left
-        if time.time() - stale.stat().st_mtime > STALE:
-            stale.unlink(missing_ok=True)
     suffix = "".join(path.suffixes)  # Keras goes by it
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=suffix, dir=path.parent)
+    start = f".{path.stem[:100]}-"  # a long name with eight letters more is too long for some disks
+    for stale in path.parent.glob(f"{glob.escape(start)}????????{glob.escape(suffix)}") if clear else ():
+        if time.time() - stale.stat().st_mtime > STALE:  # what a kill in the middle of a write left
+            stale.unlink(missing_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=start, suffix=suffix, dir=path.parent)
     os.close(handle)
     try:
         yield Path(temporary)
@@ -157,6 +160,8 @@ def load_model(path, max_bytes=safe_open.MAX_BYTES):
         raise safe_open.refusal(path, f"what Keras refuses ({reason})", contents.keras_version) from None
     if model.count_params() != contents.parameters:
         raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise safe_open.refusal(path, "weights that are infinite in the precision of their layers")
     return model
 
 
@@ -190,8 +195,7 @@ def read_card(path):
             with open(beside, encoding="utf-8") as file:
                 text = file.read(MAX_CARD + 1)
         else:
-            with h5py.File(path) as file:
-                text = file.attrs.get("card", "{}")
+            text = safe_open.read_card(path) or "{}"
         if not isinstance(text, str) or len(text) > MAX_CARD:
             raise ValueError(f"no text of at most {MAX_CARD:,} characters")
         card = json.loads(text)

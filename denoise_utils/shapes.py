@@ -50,8 +50,9 @@ def _bias(config, number):
     return [(number,)] if config.get("use_bias", True) else []
 
 
-def _slide_all(config, sides, sizes):
-    strides, dilations = _pair(config.get("strides") or sizes), _pair(config.get("dilation_rate", 1))
+def _slide_all(config, sides, sizes, strides=1):
+    """Slide windows of `sizes` over all sides; `strides` are those of a config that names none."""
+    strides, dilations = _pair(config.get("strides") or strides), _pair(config.get("dilation_rate", 1))
     padding = config.get("padding", "valid")
     return [_slide(*one[:3], padding, one[3]) for one in zip(sides, sizes, strides, dilations, strict=True)]
 
@@ -98,7 +99,8 @@ def _transposed(config, shape):
 
 def _pooling(config, shape):
     sides, channels = split(config, shape)
-    return _join(config, _slide_all(config, sides, _pair(config["pool_size"])), channels), []
+    sizes = _pair(config["pool_size"])
+    return _join(config, _slide_all(config, sides, sizes, sizes), channels), []
 
 
 def _global_pooling(config, shape):
@@ -160,10 +162,13 @@ def _permute(config, shape):
 
 
 def _axes(config, shape, default=-1):
-    """Return the lengths of the axes that a normalisation is over."""
-    axes = config.get("axis", default)
-    numbers = [axes] if isinstance(axes, int) else axes
-    return tuple(_known((None, *shape)[axis]) for axis in numbers)
+    """Return the length of the axis that a normalisation is over, as a tuple; Keras forgets a list of several."""
+    axis = config.get("axis", default)
+    if isinstance(axis, list):
+        if len(axis) != 1:
+            raise ValueError(f"{len(axis)} axes instead of one")
+        axis = axis[0]
+    return (_known((None, *shape)[axis]),)
 
 
 def _batch_norm(config, shape):
@@ -182,6 +187,15 @@ def _norm(config, shape):
 def _prelu(config, shape):
     shared = config.get("shared_axes") or ()
     return shape, [tuple(1 if axis in shared else _known(side) for axis, side in enumerate(shape, 1))]
+
+
+def _rescaling(config, shape):
+    for key in ("scale", "offset"):
+        value = config.get(key, 0)
+        each = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
+        if not (isinstance(value, int | float) or (each and len(value) in (1, shape[-1]))):
+            raise ValueError(f"a {key} that is neither a number nor one for each channel")
+    return shape, []
 
 
 def _unchanged(config, shape):
@@ -231,9 +245,10 @@ RULES = {
     "GroupNormalization": _norm,
     "PReLU": _prelu,
     "Concatenate": _concatenate,
+    "Rescaling": _rescaling,
 }
 ACTIVATION_LAYERS = ("ReLU", "LeakyReLU", "ELU", "Softmax")
-UNCHANGED = ("Activation", "ActivityRegularization", "Identity", "Rescaling", "UnitNormalization", *ACTIVATION_LAYERS)
+UNCHANGED = ("Activation", "ActivityRegularization", "Identity", "UnitNormalization", *ACTIVATION_LAYERS)
 DROPOUTS = ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise")
 RULES |= dict.fromkeys((*UNCHANGED, *DROPOUTS), _unchanged)
 RULES |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge)
