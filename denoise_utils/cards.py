@@ -16,7 +16,8 @@ def describe_split(settings, scores):
     told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
     images = told.get("images")
     sizes = images if isinstance(images, dict) else {"train": images}
-    counts = [f"{part} {size:,}" for part, size in (sizes | {"test": scores.get("images")}).items() if size]
+    sizes |= {"test": scores.get("images")}
+    counts = [f"{part} {size:,}" for part, size in sizes.items() if isinstance(size, int) and size]
     rule = "test is the dataset's own, val a tenth of its training set"
     if told.get("task") == "pairs":
         rule = "test is a tenth of the pairs, val a fifth of the rest"

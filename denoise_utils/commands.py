@@ -32,7 +32,7 @@ def report(arguments):
     found = budget.Report(arguments.cap)
     try:
         budget.make_report(arguments.folder, arguments.cap, profile, found)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ValueError, OSError):  # Ctrl-C, or data that cannot be read
         if found.rows:
             out = Path(arguments.out or profile.root / "build" / "report")
             print(f"Written to {budget.write_partial(found, out)}: what was scored before the stop")

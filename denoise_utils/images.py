@@ -1,6 +1,8 @@
 """Read and write pictures, PNG and JPEG, and denoise files or folders of them, whatever is in the folder."""
 
+import errno
 import io
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from PIL import Image, ImageOps
 from denoise_utils import evaluation, noise, reuse, saving, stopping
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)  # nothing can be written there
 MAX_PIXELS = 50_000_000  # of one picture; a small file can promise billions
 NOISES = {name: task for name, task in noise.TASKS.items() if not (task.overlay or task.side)}
 STRENGTHS = {key: type(value) for task in NOISES.values() for key, value in task.strength.items()}
@@ -50,8 +53,11 @@ def _open(path):
 
 def _to_array(image):
     if image.mode.startswith("I"):  # 16 bits; Pillow has no such colour
-        values = np.asarray(image, dtype=np.float32) / 65535
-        return np.clip(values, 0, 1)
+        values = np.array(image, dtype=np.float32)
+        clear = image.info.get("transparency")
+        if isinstance(clear, int):
+            values[values == clear] = 65535
+        return np.clip(values / 65535, 0, 1)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -65,7 +71,8 @@ def _to_array(image):
 def write_image(image, path):
     """Write `image`, (H, W), (H, W, 1) or (H, W, 3), uint8 or floats in [0, 1], to `path` as 8-bit PNG or JPEG.
 
-    The ending says which. A crash leaves the old file or the new one.
+    The ending says which. A crash leaves the old file or the new one. Raises OSError if nothing can be written
+    there at all, ValueError if not under this name.
     """
     path, image = Path(path), np.asarray(image)
     if path.suffix.lower() not in FORMATS:
@@ -79,7 +86,9 @@ def write_image(image, path):
         with saving.atomic_path(path, clear=False) as temporary:  # a stranger's hidden files stay
             temporary.write_bytes(encoded.getvalue())
     except OSError as error:
-        raise OSError(f"Expected to write {path}, got: {error.strerror}. Make room, or name another OUT.") from None
+        if error.errno in FULL:
+            raise OSError(f"Expected to write {path}, got: {error.strerror}. Make room, or name another OUT.") from None
+        raise ValueError(f"Expected to write {path.name}, got: {error.strerror}. Rename it.") from None
 
 
 def choose_noise(name, strength, seed=0):
@@ -127,7 +136,7 @@ def plan(source, target, force=False):
         job = Job(target.parent, [(source, target)], [])
     else:
         raise FileNotFoundError(f"Expected IN to be a picture or a folder of pictures, found none at {source}.")
-    there = [path for _, path in job.pairs if path.exists()]
+    there = [path for _, path in job.pairs if os.path.lexists(path)]
     if any(path.resolve() == read.resolve() for read, path in job.pairs):
         raise ValueError(f"Expected OUT apart from IN, got {target} for both: name another, the originals stay.")
     if there and not force:
@@ -168,11 +177,11 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
                 clean = np.float32(image / 255 if image.dtype == np.uint8 else image)[None]
                 image = damage(clean, number)[0]
             denoised = reuse.denoise(model, image, per_channel=per_channel)
+            write_image(denoised, target)
         except (ValueError, FileNotFoundError) as error:  # it may have vanished since
             stopping.check()
             job.refused.append((source.name, str(error)))
             continue
-        write_image(denoised, target)
         written += 1
         if damage:
             before, after = (evaluation.psnr(one[None], clean)[0] for one in (image, denoised))

@@ -6,20 +6,30 @@ file's names nor its numbers reach numpy's C code unchecked.
 
 import math
 import pickle
+import pickletools
 
 import numpy as np
 
 ARRAY_TYPE = object()  # stands for numpy.ndarray: can be passed on, cannot be called
 KINDS = "buif"  # booleans, whole numbers and floats
+WRITTEN = (  # the opcodes that numpy's arrays are written with, of all protocols
+    "PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_TUPLE NONE NEWTRUE "
+    "NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE "
+    "BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET "
+    "LONG_BINGET"
+)
+OPCODES = frozenset(WRITTEN.split())
+MAX_OPCODES = 1000  # of one array, which takes fewer than a hundred
 
 
 class _Dtype:
     """Stand in for numpy.dtype: a kind, a size and a byte order, nothing else."""
 
     def __init__(self, code, *_):
-        self.dtype = np.dtype(str(code)) if str(code)[:1] in KINDS and len(str(code)) <= 3 else None
-        if self.dtype is None:
-            raise pickle.UnpicklingError(f"an array of {str(code)[:40]}, which are not numbers")
+        if not isinstance(code, str) or code[:1] not in KINDS or not 1 <= len(code) <= 3:
+            told = code[:40] if isinstance(code, str) else "things"
+            raise pickle.UnpicklingError(f"an array of {told}, which are not numbers")
+        self.dtype = np.dtype(code)
 
     def __setstate__(self, state):
         if state[1] in ("<", ">"):
@@ -41,7 +51,9 @@ class _Array:
 
 def _fill(content, dtype, shape, order):
     """Return the bytes `content` as an array, after checking that they are as many as it needs."""
-    if not isinstance(content, (bytes, bytearray)) or math.prod(shape) * dtype.dtype.itemsize != len(content):
+    whole = isinstance(shape, tuple) and all(type(side) is int and side >= 0 for side in shape)
+    plain = whole and isinstance(content, (bytes, bytearray)) and order in ("C", "F")
+    if not plain or math.prod(shape) * dtype.dtype.itemsize != len(content):
         raise pickle.UnpicklingError("an array whose shape and content disagree")
     return np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
 
@@ -59,7 +71,7 @@ def _frombuffer(content, dtype, shape, order, axis_order=None):
 def _encode(text, encoding):
     """Stand in for codecs.encode: protocols 0 to 2 store bytes as Latin-1 text, nothing else."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in the encoding {encoding}")
+        raise pickle.UnpicklingError("text in another encoding than Latin-1")
     return text.encode("latin1")
 
 
@@ -83,6 +95,19 @@ class _ArrayUnpickler(pickle.Unpickler):
         return ADMITTED[module, name]
 
 
+def _check_opcodes(file):
+    """Raise UnpicklingError unless the pickle is written with few opcodes, those of arrays; then rewind it.
+
+    A few bytes can ask for a place of any number in the unpickler's memory, or double a tuple at every turn.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if opcode.name not in OPCODES or count > MAX_OPCODES:
+            raise pickle.UnpicklingError(f"{opcode.name}, which numpy does not write, or too many parts")
+        if opcode.name.endswith("PUT") and int(argument) > MAX_OPCODES:
+            raise pickle.UnpicklingError(f"a part numbered {argument}")
+    file.seek(0)
+
+
 def load_array(path):
     """Return the numpy array pickled in the file `path`.
 
@@ -91,6 +116,7 @@ def load_array(path):
     """
     try:
         with open(path, "rb") as file:
+            _check_opcodes(file)
             found = _ArrayUnpickler(file).load()
     except FileNotFoundError:
         raise FileNotFoundError(

@@ -1,5 +1,6 @@
 """How much of everything: the profile (quick, full), its sizes and its folders."""
 
+import contextlib
 import os
 import platform
 from dataclasses import dataclass
@@ -69,7 +70,9 @@ def project_root():
 
 def resolve(path):
     """Return `path` from the working folder, else from the project's: notebooks run in a folder of their own."""
-    path = Path(path).expanduser()
+    path = Path(path)
+    with contextlib.suppress(RuntimeError):  # of a user who is none
+        path = path.expanduser()
     return path.resolve() if path.exists() else project_root() / path
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import data, evaluation, streams
+from denoise_utils import data, evaluation, stopping, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
@@ -131,7 +131,12 @@ def _denoise_together(model, stack, down, across, largest):
 
 def _run(model, windows):
     """Return the model's output for a batch, or raise ValueError if it is no finite image of the same size."""
-    output = np.asarray(model.predict_on_batch(windows))
+    try:
+        output = np.asarray(model.predict_on_batch(windows))
+    except Exception as error:  # a stranger's model may fail in any way
+        stopping.check()
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise ValueError(f"Expected a model of images {windows.shape[1:]}, got one that fails: {reason}") from None
     if output.shape != windows.shape:
         raise ValueError(f"Expected a model that keeps an image's size, got {output.shape} for {windows.shape}.")
     if not np.all(np.isfinite(output)):

@@ -40,7 +40,7 @@ def atomic_path(path, clear=True):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes)  # Keras goes by it
-    start = f".{path.stem[:100]}-"  # a long name with eight letters more is too long for some disks
+    start = f".{path.stem[:40]}-"  # with eight letters more a long name would be too long
     for stale in path.parent.glob(f"{glob.escape(start)}????????{glob.escape(suffix)}") if clear else ():
         if time.time() - stale.stat().st_mtime > STALE:  # what a kill in the middle of a write left
             stale.unlink(missing_ok=True)

@@ -67,7 +67,7 @@ def _score_line(scores):
     """Return scores in a line, each with its spread over the images."""
     scores, parts = _dict(scores), []
     for key, layout in (SCORES | SHARES).items():
-        if isinstance(scores.get(key), int | float):
+        if _is_number(scores.get(key)):
             spread = scores.get(f"{key}_sd")
             parts.append(layout.format(scores[key]) + (f" (sd {spread:.3g})" if isinstance(spread, float) else ""))
     return ", ".join(parts) + (f"; {scores['images']} images" if "images" in scores and parts else "")
@@ -96,6 +96,10 @@ def _layer_rows(layers, above):
 
 def _join(shape):
     return "x".join("?" if side is None else str(side) for side in shape)
+
+
+def _is_number(value):
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**18)
 
 
 def _dict(value):

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import callbacks, cli, images, models, profiles, report, saving, stopping
+from denoise_utils import callbacks, cli, images, models, profiles, report, saving, sources, stopping
 from tests.conftest import ROOT
 from tests.test_report import save
 from tests.test_search import PROGRAM
@@ -94,6 +94,20 @@ def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_q
     assert code == 2 and "| fits.h5 | clutter |" in printed.out
     assert len(errors(printed.err)) == 1 and "File too large" in printed.err
     assert (out / "budget.html").read_text() == "the old one" and not list(out.glob(".*"))
+
+
+def test_broken_data_of_one_task_keeps_the_rows_of_the_others(tmp_path, small_quick, monkeypatch, capsys):
+    save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1), task="clutter", role="capped")
+    save(tmp_path / "models", "colourful", models.tied_denoiser(4, 2, 3), task="colour", role="capped")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cifar10.npz").write_bytes(b"PK\x03\x04 cut short")
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path / "data"))
+    words = ["report", str(tmp_path / "models"), "--out", str(tmp_path / "out"), "--profile", "quick"]
+    sources.load_arrays.cache_clear()
+    assert cli.main(words) == 2
+    sources.load_arrays.cache_clear()
+    assert "cifar10.npz" in capsys.readouterr().err
+    assert "| fits.h5 | clutter |" in (tmp_path / "out" / "budget.partial.md").read_text()
 
 
 def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):

@@ -1,8 +1,10 @@
 """Data: splits, sources in order, files that are wrong, pickles that are hostile."""
 
 import pickle
+import random
 import socket
 import time
+import tracemalloc
 import urllib.request
 import zipfile
 
@@ -209,11 +211,44 @@ def test_hostile_npz_is_refused_by_name(folder, fault):
         data.load_splits("mnist")
 
 
+def test_hundreds_of_damaged_npz_are_refused_in_words(folder):
+    write_npz(folder / "mnist.npz")
+    whole, rng, refused = (folder / "mnist.npz").read_bytes(), random.Random(1), 0
+    headers = [place for place in range(len(whole) - 6) if whole[place : place + 6] == b"\x93NUMPY"]
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[rng.choice(headers) + rng.randrange(128)] ^= rng.randrange(1, 256)
+        (folder / "mnist.npz").write_bytes(flipped)
+        try:
+            sources.read_npz(folder / "mnist.npz", (28, 28))
+        except ValueError as error:
+            assert str(error).startswith("Expected ") and "\n" not in str(error)
+            refused += 1
+    assert refused > 200
+
+
+def test_arrays_of_an_npz_are_measured_before_they_are_read(folder):
+    arrays = write_npz(folder / "mnist.npz") | {"x_test": np.zeros((40_000, 784), np.float64)}
+    np.savez_compressed(folder / "mnist.npz", **arrays)  # 250 MB, packed to less than one
+    assert (folder / "mnist.npz").stat().st_size < 1_000_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="has x_test of dtype float64"):
+        sources.read_npz(folder / "mnist.npz", (28, 28))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize("named", ["nowhere", "a file"])
 def test_data_folder_that_is_none_is_named(folder, monkeypatch, named):
     (folder / "a file").write_text("x")
     monkeypatch.setenv("DENOISE_DATA_DIR", str(folder / named))
     with pytest.raises(ValueError, match=f"DENOISE_DATA_DIR to name a folder, got .*{named}: correct or unset"):
+        data.load_splits("mnist", profile="quick")
+
+
+def test_data_folder_of_a_user_who_is_none_is_named(folder, monkeypatch):
+    monkeypatch.setenv("DENOISE_DATA_DIR", "~nobody-of-this-name/data")
+    with pytest.raises(ValueError, match="DENOISE_DATA_DIR to name a folder, got ~nobody-of-this-name/data"):
         data.load_splits("mnist", profile="quick")
 
 

@@ -79,6 +79,8 @@ def test_what_is_transparent_shows_white(tmp_path, photo):
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "x.png")
     found = images.read_image(tmp_path / "x.png")
     assert (found[:10] == 255).all() and np.array_equal(found[10:], photo[10:])
+    Image.fromarray(np.uint16([[7, 20_000], [30_000, 40_000]])).save(tmp_path / "x.png", transparency=7)
+    assert np.allclose(images.read_image(tmp_path / "x.png"), np.array([[65535, 20_000], [30_000, 40_000]]) / 65535)
 
 
 def test_orientation_of_a_camera_is_followed(tmp_path, photo):
@@ -306,3 +308,19 @@ def test_bar_is_drawn_for_a_person_only(pictures, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert run_command(pictures, tmp_path / "two") == 0
     assert "##] 3/3" in capsys.readouterr().err.replace("\r", "\n")
+
+
+def test_folder_is_denoised_past_a_name_that_cannot_be_written(pictures, tmp_path, gray, capsys):
+    images.write_image(gray, pictures / f"{'b' * 250}.png")  # the longest name there is
+    (tmp_path / "out" / "c.png").mkdir(parents=True)
+    assert run_command(pictures, tmp_path / "out", "--force") == 1
+    said = capsys.readouterr()
+    assert "3 of 4 pictures written" in said.out and sorted(map(len, os.listdir(tmp_path / "out"))) == [5, 5, 5, 254]
+    assert said.err.startswith("not denoised: c.png: Expected to write c.png, got: ") and said.err.count("\n") == 1
+
+
+def test_link_to_nothing_in_out_is_not_replaced(pictures, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").symlink_to("nowhere")
+    assert run_command(pictures, tmp_path / "out") == 2
+    assert "Expected no a.png in OUT" in capsys.readouterr().err and (tmp_path / "out" / "a.png").is_symlink()

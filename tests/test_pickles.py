@@ -1,6 +1,8 @@
 """Pickles: numpy arrays of numbers are read, whatever else is in the file does not run."""
 
 import pickle
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +100,31 @@ def test_truncated_pickle_is_refused(tmp_path, keep):
     path.write_bytes(pickle.dumps(np.ones((5, 28, 28)))[:keep])
     with pytest.raises(ValueError, match="Expected a pickled numpy array"):
         pickles.load_array(path)
+
+
+def doubled(number, start, end):
+    """Return a pickle that doubles a tuple `number` times: a few bytes, 2 ** number texts when it is shown."""
+    return b"\x80\x02" + start + b"q\x00" + b"h\x00h\x00\x86q\x00" * number + end
+
+
+BOMBS = {
+    "place in the memory": b"\x80\x02Nr" + (2**26 - 1).to_bytes(4, "little") + b".",
+    "doubled type": doubled(40, b"cnumpy\ndtype\nX\x01\x00\x00\x00a", b"\x85R."),
+    "doubled key": doubled(40, b"}X\x01\x00\x00\x00a", b"K\x01s."),
+    "doubled encoding": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00a"
+    + doubled(40, b"X\x01\x00\x00\x00a", b"\x86R.")[2:],
+    "shape of a text": b"\x80\x02cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    b"K\x00\x85X\x01\x00\x00\x00b\x87R(K\x01J\x00\x00\x00\x40X\x04\x00\x00\x00aaaa\x86cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R\x89C\x01atb.",
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_few_bytes_do_not_take_time_or_memory(tmp_path, kind):
+    (tmp_path / "x.pkl").write_bytes(BOMBS[kind])
+    tracemalloc.start()
+    started = time.process_time()
+    with pytest.raises(ValueError, match="Expected a pickled numpy array") as caught:
+        pickles.load_array(tmp_path / "x.pkl")
+    assert time.process_time() - started < 2 and tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    assert len(str(caught.value)) < 400

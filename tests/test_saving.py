@@ -57,11 +57,11 @@ def test_interrupted_write_keeps_the_old_file(tmp_path):
 
 
 def test_leavings_of_a_kill_are_cleared_when_they_are_old(tmp_path):
-    for name, age in ((".x-old.csv", 3600), (".x-new.csv", 0)):
+    for name, age in ((".x-leftover.csv", 3600), (".x-leftnew_.csv", 0), (".x-my own.csv", 3600)):
         (tmp_path / name).write_text("half")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     saving.write_text(tmp_path / "x.csv", "whole")
-    assert sorted(os.listdir(tmp_path)) == [".x-new.csv", "x.csv"]
+    assert sorted(os.listdir(tmp_path)) == [".x-leftnew_.csv", ".x-my own.csv", "x.csv"]
 
 
 def test_missing_file_is_named(tmp_path):

@@ -93,6 +93,9 @@ def test_texts_of_strangers_are_shown_without_control_characters(saved):
     saved.with_suffix(".json").write_text(json.dumps(card))
     text = show.describe(saved)
     assert "\x1b" not in text and "a [2Jb" in text and len(text) < 10_000
+    card = {"test_scores": {"psnr": 10**400, "images": "many"}, "settings": {"data": {"images": {"train": "x"}}}}
+    saved.with_suffix(".json").write_text(json.dumps(card))
+    assert "total" in show.describe(saved)
 
 
 def test_what_cannot_be_opened_is_one_line_and_exit_code_2(tmp_path, capsys):
