@@ -23,7 +23,7 @@ print(profiles.describe(profile, seed))
 
 # %% [markdown]
 # *Project G* put batch norm and leaky ReLU into nine layers at full resolution, trained them for 50 epochs on Gaussian noise of one strength, and called that
-# noise salt and pepper. Its author noticed that the result is "worse when the noise is low". Are batch norm and leaky ReLU worth it? Is the
+# noise salt and pepper. Its author noticed that the result is worse where the noise is low. Are batch norm and leaky ReLU worth it? Is the
 # weakness real? Can 3,600 parameters mend it?
 #
 # - **Consumes**: the Gaussian task (sigma .2) and the judge of notebook 2.
@@ -228,7 +228,7 @@ for sigma in sigmas:
     sweep |= {(name, sigma): evaluation.score(images, pairs.test, judge) for name, images in outputs.items()}
 
 # %% [markdown]
-# Mean PSNR in dB; an image without any error counts as 100.
+# Mean PSNR in dB; an image without any error counts as 100. Compare with the best filter of each column, too: it has been told the strength, and where there is little noise it is ahead of the small model.
 
 # %%
 psnr = {key: found["psnr"] for key, found in sweep.items()}
@@ -258,7 +258,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## The weakness: confirmed or refuted?
 #
-# "Worse when the noise is low" can mean two things: a lower PSNR than under strong noise, or a smaller *gain* over the input, down to harm.
+# Worse where the noise is low: that can mean two things, a lower PSNR than under strong noise, or a smaller *gain* over the input, down to harm.
 
 
 # %%
@@ -359,6 +359,6 @@ for name, (run, role) in finals.items():
 # %% [markdown]
 # ## What we learned
 #
-# - A denoiser trained at one strength removes that much, needed or not. Train over the range of strengths, fresh in every epoch, and let the model do nothing easily.
-# - An ablation without seeds shows an effect and cannot say whether it is one; the band can.
+# - A denoiser trained at one strength removes that much, needed or not. Train over the range of strengths, fresh in every epoch, and make it easy for the model to do nothing.
+# - An ablation without seeds shows an effect and cannot say whether it is one; the spread over seeds can.
 # - The name of a noise is a claim that can be checked. Notebook 9 finds a worse slip: data and output on different ranges.
