@@ -6,7 +6,7 @@ Every function returns the matplotlib figure; `label` names the data that it was
 import matplotlib.pyplot as plt
 import numpy as np
 
-from denoise_utils import evaluation, models, saving
+from denoise_utils import allow_list, evaluation, models, saving
 
 COLOURS = {
     "Conv2D": "#9ecae1",
@@ -88,28 +88,43 @@ def show_search(rows, over_cap, cap, label=""):
 
 
 def draw_model(model):
-    """Draw the model's layers as boxes with output shapes and parameters, read line by line."""
-    rows = models.describe_layers(model)
-    num_lines = -(-len(rows) // BOXES_PER_ROW)
-    figure, axes = plt.subplots(figsize=(1.35 * min(len(rows), BOXES_PER_ROW), 1.25 * num_lines + 0.4))
+    """Draw the model's layers as numbered boxes with output shapes and parameters, read line by line.
+
+    An arrow leads to a layer from the one before it; one that has other inputs names their numbers.
+    """
+    rows, inputs = models.describe_layers(model), _find_inputs(model)
+    width, num_lines = min(len(rows), BOXES_PER_ROW), -(-len(rows) // BOXES_PER_ROW)
+    figure, axes = plt.subplots(figsize=(1.35 * width, 1.25 * num_lines + 0.4))
     for number, row in enumerate(rows):
         line, column = divmod(number, BOXES_PER_ROW)
-        centre = (column, -line)
         colour = COLOURS.get(row["layer"], "#eeeeee")
         axes.add_patch(plt.Rectangle((column - 0.41, -line - 0.36), 0.82, 0.72, facecolor=colour, edgecolor="0.4"))
         text = f"{row['layer']}\n{row['output']}\n{row['parameters']:,} p."
-        axes.annotate(text, centre, ha="center", va="center", fontsize=7)
-        if number + 1 < len(rows):
-            last = column + 1 == BOXES_PER_ROW  # then the arrow leads down, to the line below
-            start, end = (column + 0.41, -line), (column + 0.59, -line)
-            if last:
-                start, end = (column, -line - 0.36), (column, -line - 0.6)
-            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.4"})
-    axes.set(xlim=(-0.5, min(len(rows), BOXES_PER_ROW) - 0.5), ylim=(-num_lines + 0.5, 0.5))
+        if number and inputs[number] != [number - 1]:
+            text += f"\nof {' and '.join(str(one + 1) for one in inputs[number])}"
+        axes.text(column, -line, text, ha="center", va="center", fontsize=min(7, 126 / len(row["layer"])))
+        axes.text(column - 0.39, -line + 0.34, number + 1, ha="left", va="top", fontsize=6, color="0.3")
+        if number - 1 in inputs[number]:
+            end = (column - 0.41, -line)  # where a line begins, it comes from the end of the one above
+            axes.annotate("", end, (column - 0.59, -line), arrowprops={"arrowstyle": "->", "color": "0.4"})
+    axes.set(xlim=(-0.6, width - 0.5), ylim=(-num_lines + 0.5, 0.5))
     axes.set_title(f"{model.name}: {model.count_params():,} parameters", fontsize=10, loc="left")
     axes.set_axis_off()
     figure.tight_layout(pad=0.3)
     return figure
+
+
+def _find_inputs(model):
+    """Return for each layer the numbers of the layers that it takes its inputs from, at its first call."""
+    numbers = {layer.name: number for number, layer in enumerate(model.layers)}
+    found = []
+    for layer in model.get_config()["layers"]:
+        nodes = layer.get("inbound_nodes", [])
+        tensors = [tensor[0] for tensor in allow_list.find_tensors(nodes[0])] if nodes else []
+        found.append([numbers[name] for name in tensors])
+    if "input_layers" not in model.get_config():  # Sequential: a row, whose config begins with the input
+        found = [[number - 1] if number else [] for number in range(len(model.layers))]
+    return found
 
 
 def save_figure(figure, path):

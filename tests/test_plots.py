@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import keras
 import matplotlib
 import pytest
 
@@ -36,6 +37,15 @@ def test_diagram_shows_every_layer_and_the_total():
     assert len(figure.axes[0].patches) == len(model.layers)
     assert any("3,369 parameters" in text for text in texts(figure))
     assert any("1,160 p." in text for text in texts(figure))
+
+
+def test_diagram_names_the_inputs_of_what_takes_others_than_the_layer_before():
+    figure = plots.draw_model(originals.project_w_big())
+    merged = [text for text in texts(figure) if text.startswith("Add\n")]
+    assert [text.rpartition("\n")[2] for text in merged] == ["of 22 and 14", "of 26 and 9", "of 30 and 4"]
+    assert not any(
+        "of" in text for text in texts(plots.draw_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])))
+    )
 
 
 def test_curves_and_lines_have_labels_and_units():
