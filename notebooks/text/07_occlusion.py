@@ -96,7 +96,7 @@ figure = plots.show_curves(curves, label=pairs.label, loss="MSE")
 # %% [markdown]
 # ## Ten digits
 #
-# Project O's own impression was: "the line mostly goes, digits blur".
+# Project O's own impression was that the line mostly goes and that digits blur.
 
 # %%
 outputs = {title: evaluation.clip(evaluation.predict(run.model, pairs.test.noisy)) for title, run in first.items()}
@@ -232,7 +232,7 @@ Markdown(
 )
 
 # %% [markdown]
-# And how much of each gain is left on bands of three pixels:
+# And how much of each gain is left on bands of three pixels, those of project O's own figure:
 
 # %%
 left = [
@@ -260,6 +260,6 @@ for title, (name, *_) in recipes.items():
 # %% [markdown]
 # ## What we learned
 #
-# - A narrow code is no filter: a line moves the code, and the output with it.
-# - Train on the damage that you want removed, and on all the strengths of it that you expect: the last two tables say what either is worth.
+# - A narrow code filters a part of what it never saw: a line moves the code, and the output with it.
+# - Train on the damage that you want removed, and on all the strengths of it that you expect: on bands, which no model saw, the one that gains most on lines gains least.
 # - An oracle and a median filter belong into the table: one says what is possible, the other what is cheap. Notebook 8 asks what happens when the *strength* of the noise is not known.
