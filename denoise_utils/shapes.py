@@ -190,11 +190,16 @@ def _prelu(config, shape):
 
 
 def _rescaling(config, shape):
+    """Refuse numbers that would stretch the input: a list of them must fit it as it is."""
     for key in ("scale", "offset"):
-        value = config.get(key, 0)
-        each = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
-        if not (isinstance(value, int | float) or (each and len(value) in (1, shape[-1]))):
-            raise ValueError(f"a {key} that is neither a number nor one for each channel")
+        sides, value = (), config.get(key, 0)
+        while isinstance(value, list):
+            sides, value = (*sides, len(value)), value[0] if value else None
+        fits = len(sides) <= len(shape) and all(
+            one in (1, two) for one, two in zip(sides[::-1], shape[::-1], strict=False)
+        )
+        if not fits or not isinstance(value, int | float):
+            raise ValueError(f"a {key} of shape {sides}, which does not fit its input of {shape}")
     return shape, []
 
 

@@ -452,7 +452,7 @@ BOUNDS = {
     "no strides": "with weights of [(9, 5)] instead of [(49, 5)]",
     "two axes": "2 axes instead of one",
     "number for a switch": "scale -3, which is neither on nor off",
-    "list of scales": "neither a number nor one for each channel",
+    "list of scales": "a scale of shape (1000, 1, 1, 1), which does not fit its input of (4, 5, 6)",
     "call in an unknown form": "a config in an unknown form",
     "name that is no text": "a text that is not UTF-8",
     "version that is a page": "written by Keras 2.?[2J",
