@@ -15,8 +15,7 @@ def describe_split(settings, scores):
     """Return in words how many images trained, chose and tested a model, how they were drawn, and the seeds."""
     told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
     images = told.get("images")
-    sizes = images if isinstance(images, dict) else {"train": images}
-    sizes |= {"test": scores.get("images")}
+    sizes = (images if isinstance(images, dict) else {"train": images}) | {"test": scores.get("images")}
     counts = [f"{part} {size:,}" for part, size in sizes.items() if isinstance(size, int) and size]
     rule = "test is the dataset's own, val a tenth of its training set"
     if told.get("task") == "pairs":

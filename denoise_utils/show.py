@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 
 from denoise_utils import cards, profiles, safe_open, saving
+from denoise_utils.allow_list import printable
 
 SCORES = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}", "excess": "excess BCE {:.4f}", "mse": "MSE {:.5f}"}
 SHARES = {"legibility": "{:.1%} read by the judge", "accuracy": "{:.1%} right"}
@@ -24,7 +25,7 @@ def describe(path, cap=profiles.CAP):
         lines.append(f"WARNING: {path.stem}.json is the card of another file: its SHA-256 is not that of {path.name}.")
     if card.get("parameters", contents.parameters) != contents.parameters:
         lines.append(
-            f"WARNING: the card counts {_clean(card['parameters'])} parameters, the file {contents.parameters:,}."
+            f"WARNING: the card counts {_shown(card['parameters'])} parameters, the file {contents.parameters:,}."
         )
     lines += ["", *(_card_lines(card) if card else ["no card: nobody says what it removes and how well"]), ""]
     return "\n".join([*lines, *_table(contents)])
@@ -59,7 +60,7 @@ def _card_lines(card):
     lines = []
     for name, fact in facts.items():
         if fact not in (None, ""):
-            lines += textwrap.wrap(f"{name:13}{_clean(fact)}", 110, subsequent_indent=" " * 13)
+            lines += textwrap.wrap(f"{name:13}{_shown(fact)}", 110, subsequent_indent=" " * 13)
     return lines
 
 
@@ -85,7 +86,7 @@ def _layer_rows(layers, above):
     """Return a row per layer; those of a model inside follow it, under its name."""
     rows = []
     for layer in layers:
-        name, inner = f"{above}{_clean(layer.name)}", list((layer.layers or {}).values())
+        name, inner = f"{above}{_shown(layer.name)}", list((layer.layers or {}).values())
         output = _join(layer.outputs[0][0]) if layer.outputs else ""
         times = f" (used {len(layer.outputs)} times)" if len(layer.outputs) > 1 and not above else ""
         weights = ", ".join(map(_join, layer.weights))
@@ -106,6 +107,5 @@ def _dict(value):
     return value if isinstance(value, dict) else {}
 
 
-def _clean(value):
-    """Return a stranger's text without characters that a terminal obeys."""
-    return "".join(c if c.isprintable() else " " for c in str(value))[:2000]
+def _shown(value):
+    return printable(str(value)[:2000])

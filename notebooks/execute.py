@@ -51,6 +51,12 @@ class ShowingClient(NotebookClient):
             self.cleanup = asyncio.ensure_future(super()._async_cleanup_kernel())
         await self.cleanup
 
+    async def _async_check_alive(self):
+        """Report a kernel that was shut down as dead: nbclient's watch over it would fail, not end."""
+        if self.kc is None:
+            raise DeadKernelError("The kernel was shut down")
+        await super()._async_check_alive()
+
     def output(self, outs, msg, display_id, cell_index):
         content = msg["content"]
         if msg["msg_type"] == "stream" and "\r" in content["text"]:
