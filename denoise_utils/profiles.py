@@ -90,7 +90,7 @@ def load_profile(name=None):
     if name == "quick":
         return Profile(name, 4000, 500, 1000, 1000, 500, QUICK_GRID, 6, 4, (0,), root, output)
     if name == "tiny":
-        return Profile(name, 400, 100, 100, 200, 100, TINY_GRID, 2, 1, (0,), root, output)
+        return Profile(name, 200, 60, 100, 100, 60, TINY_GRID, 2, 1, (0,), root, output)
     raise ValueError(f'Expected the profile "quick" or "full", got "{name}": set DENOISE_PROFILE.')
 
 

@@ -99,7 +99,6 @@ def train(
         _compile(model, settings, len(train_data[0]))
         if history:
             print(f"{name}: run {folder.name} goes on after epoch {len(history)}.")
-            model.optimizer.build(model.trainable_variables)
             model.load_weights(folder / f"epoch_{len(history)}.weights.h5")
         _fit(model, train_data, val_data, settings, folder, history, augment)
         saving.write_json(folder / "finished.json", {"epochs": len(history), "machine": saving.machine()})
@@ -114,7 +113,9 @@ def _compile(model, settings, num_images):
     options = {key: settings[key] for key in ("weight_decay", "clipnorm") if key in settings}
     if "average" in settings:
         options |= {"use_ema": True, "ema_momentum": settings["average"]}
-    model.compile(optimizers.make_optimizer(*named, steps, **options), settings["loss"])
+    optimizer = optimizers.make_optimizer(*named, steps, **options)
+    optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
+    model.compile(optimizer, settings["loss"])
 
 
 def run_folder(runs, settings):

@@ -100,8 +100,7 @@ def kill_after_epochs(runs, epochs, epochs_before):
     return logs[0].parent
 
 
-def check_killed_run_goes_on(clutter, runs, epochs_before):
-    epochs = 60
+def check_killed_run_goes_on(clutter, runs, epochs_before, epochs=60):
     folder = kill_after_epochs(runs, epochs, epochs_before)
     if not (folder / "finished.json").is_file():
         saving.load_model(folder / "best.h5")  # whole, whenever the kill came
@@ -111,9 +110,9 @@ def check_killed_run_goes_on(clutter, runs, epochs_before):
 
 
 def test_killed_run_goes_on_to_the_same_weights(clutter, tmp_path, capsys):
-    resumed = check_killed_run_goes_on(clutter, tmp_path / "killed", 2)
+    resumed = check_killed_run_goes_on(clutter, tmp_path / "killed", 2, epochs=15)
     assert "goes on after epoch" in capsys.readouterr().out
-    whole = train(clutter, tmp_path / "whole", epochs=60)
+    whole = train(clutter, tmp_path / "whole", epochs=15)
     assert [log["val_loss"] for log in resumed.history] == [log["val_loss"] for log in whole.history]
     assert weights_equal(resumed.model, whole.model)
 
