@@ -143,11 +143,11 @@ def test_own_pairs_are_split_as_the_assignment_splits_them(tmp_path, monkeypatch
 
 
 def test_colour_task_is_resized_smoothly_before_the_noise():
-    pairs = noise.load_task("colour", num_train=4, num_val=4, num_test=8)
-    assert pairs.test.clean.shape == (8, 28, 28, 3) and pairs.record["side"] == 28
+    pairs = noise.load_task("colour", num_train=4, num_val=4, num_test=100)
+    assert pairs.test.clean.shape == (100, 28, 28, 3) and pairs.record["side"] == 28
     gray = abs(pairs.test.clean - 0.5) < 0.2  # far from black and white, where the noise is cut off
     assert np.std((pairs.test.noisy - pairs.test.clean)[gray]) == pytest.approx(0.1, abs=0.01)
-    whole = data.load_splits("cifar10", num_train=4, num_val=4, num_test=8).test.images
-    smaller = transform.resize(whole, (8, 28, 28, 3), order=1, anti_aliasing=True)
+    whole = data.load_splits("cifar10", num_train=4, num_val=4, num_test=100).test.images
+    smaller = transform.resize(whole, (100, 28, 28, 3), order=1, anti_aliasing=True)
     assert np.mean((pairs.test.clean - smaller) ** 2) < 2e-4
     assert np.allclose(pairs.test.clean.mean((1, 2)), whole.mean((1, 2)), atol=0.02)
