@@ -14,6 +14,7 @@ from denoise_utils import saving, streams
 EPSILON = 1e-7  # Keras's own clip inside the logarithm
 HIGHEST_PSNR = 100.0  # dB, given to an image without any error
 CHUNK = 1000  # images measured at once, to bound the memory
+FEW = 1000  # images that a model is called for directly: for more, TensorFlow builds a graph
 
 
 def clip(images):
@@ -140,11 +141,18 @@ def predict(model, images, batch_size=256):
         order = "" if not fits else ", channels first"
         raise ValueError(f"Expected a model of images {images.shape[1:]}, got one that takes {taken}{order}.")
     streams.quiet_tensorflow()
-    if len(images) <= batch_size:  # to build a graph takes longer than to do without
-        import keras
-
-        return keras.tree.map_structure(keras.ops.convert_to_numpy, model(images, training=False))
+    if len(images) <= FEW:
+        return _predict_few(model, images, batch_size)
     return model.predict(images, batch_size=batch_size, verbose=0)
+
+
+def _predict_few(model, images, batch_size):
+    """Return the model's output without building a graph, which takes longer than to do without for so few."""
+    from keras import ops, tree
+
+    starts = range(0, len(images) or 1, batch_size)
+    parts = [model(images[start : start + batch_size], training=False) for start in starts]
+    return tree.map_structure(lambda *found: np.concatenate([ops.convert_to_numpy(one) for one in found]), *parts)
 
 
 def load_judge(folder):

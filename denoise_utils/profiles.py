@@ -88,7 +88,7 @@ def load_profile(name=None):
         return Profile(name, None, None, None, 8000, 2000, FULL_GRID, 100, 14, (0, 1, 2), root, root)
     output = root / "build" / name
     if name == "quick":
-        return Profile(name, 4000, 500, 1000, 1000, 500, QUICK_GRID, 6, 4, (0,), root, output)
+        return Profile(name, 2000, 200, 300, 600, 200, QUICK_GRID, 6, 4, (0,), root, output)
     if name == "tiny":
         return Profile(name, 200, 60, 100, 100, 60, TINY_GRID, 2, 1, (0,), root, output)
     raise ValueError(f'Expected the profile "quick" or "full", got "{name}": set DENOISE_PROFILE.')

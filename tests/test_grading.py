@@ -110,6 +110,7 @@ def test_interruption_keeps_what_is_finished_and_leaves_no_process(graded, tmp_p
     while process.poll() is None and not children:  # of the slow one: its limits are others than before
         children = psutil.Process(process.pid).children(recursive=True)
         time.sleep(0.05)
+    time.sleep(1)  # it has begun then, not only started the process
     process.send_signal(signal.SIGINT)
     assert "what was finished is kept" in process.communicate(timeout=30)[1] and process.returncode == 130
     assert children and not any(child.is_running() and child.status() != "zombie" for child in children)
