@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -131,6 +132,7 @@ recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(s
 
 def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path, capsys):
     def train(name):
+        keras.utils.clear_session()  # layers are numbered from the start, as in a process of its own
         return recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=tmp_path / name), epochs=4)
 
     killed = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path / "killed"], capture_output=True)
@@ -141,8 +143,7 @@ def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path, ca
     assert again.folder.name == whole.folder.name and again.folder != whole.folder
     losses = [[log["val_loss"] for log in run.history] for run in (whole, again)]
     assert losses[0] == losses[1] and len(losses[0]) == 4
-    weights = zip(whole.model.get_weights(), again.model.get_weights(), strict=True)
-    assert all(np.array_equal(one, two) for one, two in weights)
+    assert (whole.folder / "best.h5").read_bytes() == (again.folder / "best.h5").read_bytes()
 
 
 def test_moving_average_is_what_is_validated_saved_and_resumed(clutter, tmp_path):

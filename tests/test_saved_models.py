@@ -49,16 +49,19 @@ def test_judge_reads_clean_digits(real_data):
     )
 
 
+def load_its_task(card, num_test):
+    """Return the pairs of a card's task; skip where its datasets are not here, or have fewer images."""
+    pairs = noise.load_task(card["task"], num_train=1, num_val=1, num_test=num_test)
+    if pairs.record["datasets"] != card["settings"]["data"]["datasets"] or len(pairs.test.clean) != num_test:
+        pytest.skip("the card's scores are of other images")
+    return pairs
+
+
 @pytest.mark.stress
 @pytest.mark.parametrize("path", DENOISERS, ids=lambda path: path.stem)
 def test_denoiser_is_as_good_as_its_card_says(real_data, path):
     card = saving.read_card(path)
-    pairs = noise.load_task(card["task"], num_train=1, num_val=1)
-    if (
-        pairs.record["datasets"] != card["settings"]["data"]["datasets"]
-        or len(pairs.test.clean) != card["test_scores"]["images"]
-    ):
-        pytest.skip("the card's scores are of other images")
+    pairs = load_its_task(card, card["test_scores"]["images"])
     found = evaluation.score_model(saving.load_model(path), pairs.test)
     for key, margin in {"excess": 1e-4, "mse": 1e-5, "psnr": 0.01, "ssim": 1e-3}.items():
         assert found[key] == pytest.approx(card["test_scores"][key], abs=margin), key
@@ -72,7 +75,7 @@ CAPPED = [path for path in DENOISERS if saving.read_card(path)["role"] == "cappe
 def test_a_tenth_of_the_test_set_agrees_with_the_card(real_data, path):
     """Nearly: the first thousand digits are no random part. `make stress` scores all images, and large models."""
     card, number = saving.read_card(path), 1000
-    pairs = noise.load_task(card["task"], num_train=1, num_val=1, num_test=number)
+    pairs = load_its_task(card, number)
     found, said = evaluation.score_model(saving.load_model(path), pairs.test), card["test_scores"]
     assert found["psnr"] == pytest.approx(said["psnr"], abs=5 * said["psnr_sd"] / math.sqrt(number))
     assert found["psnr"] > card["noisy_input_scores"]["psnr"]
