@@ -1,4 +1,4 @@
-"""The optimizers by name, with their learning-rate schedules."""
+"""The optimizers by name, with their learning-rate schedules, and how a model gets one."""
 
 import keras
 from keras import ops
@@ -46,3 +46,9 @@ def make_optimizer(name, learning_rate, schedule, total_steps, **options):
     if name not in OPTIMIZERS:
         raise ValueError(f'Expected an optimizer of {", ".join(OPTIMIZERS)}, got "{name}".')
     return OPTIMIZERS[name](learning_rate, **options)
+
+
+def compile_model(model, optimizer, loss):
+    """Compile the model with an optimizer whose variables exist, else TensorFlow traces the first step twice."""
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer, loss)

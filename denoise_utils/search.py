@@ -98,8 +98,7 @@ class CappedHyperModel(keras_tuner.HyperModel):
         keras.utils.set_random_seed(self.seed)
         model = build(self.legal[hp.get("architecture")])
         optimizer = optimizers.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
-        optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-        model.compile(optimizer=optimizer, loss="binary_crossentropy")
+        optimizers.compile_model(model, optimizer, "binary_crossentropy")
         return model
 
     def fit(self, hp, model, noisy, clean, **kwargs):

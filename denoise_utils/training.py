@@ -113,9 +113,7 @@ def _compile(model, settings, num_images):
     options = {key: settings[key] for key in ("weight_decay", "clipnorm") if key in settings}
     if "average" in settings:
         options |= {"use_ema": True, "ema_momentum": settings["average"]}
-    optimizer = optimizers.make_optimizer(*named, steps, **options)
-    optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-    model.compile(optimizer, settings["loss"])
+    optimizers.compile_model(model, optimizers.make_optimizer(*named, steps, **options), settings["loss"])
 
 
 def run_folder(runs, settings):
