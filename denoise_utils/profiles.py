@@ -17,8 +17,14 @@ FULL_GRID = {
     "learning_rate": [1e-3, 4e-3],
     "epochs": [4, 8],
 }
-QUICK_GRID = FULL_GRID | {"optimizer": ["adam"], "batch_size": [32], "epochs": [1, 2]}
-TINY_GRID = QUICK_GRID | {"filters": [8, 20], "depth": [2], "learning_rate": [4e-3]}
+QUICK_GRID = FULL_GRID | {
+    "filters": [12, 20, 24],
+    "optimizer": ["adam"],
+    "batch_size": [32],
+    "learning_rate": [4e-3],
+    "epochs": [1, 2],
+}
+TINY_GRID = QUICK_GRID | {"filters": [8, 20], "depth": [2]}
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def load_profile(name=None):
         return Profile(name, None, None, None, 8000, 2000, FULL_GRID, 100, 14, (0, 1, 2), root, root)
     output = root / "build" / name
     if name == "quick":
-        return Profile(name, 2000, 200, 300, 600, 200, QUICK_GRID, 6, 4, (0,), root, output)
+        return Profile(name, 1500, 100, 200, 600, 100, QUICK_GRID, 6, 4, (0,), root, output)
     if name == "tiny":
         return Profile(name, 200, 60, 100, 100, 60, TINY_GRID, 2, 1, (0,), root, output)
     raise ValueError(f'Expected the profile "quick" or "full", got "{name}": set DENOISE_PROFILE.')
