@@ -91,7 +91,8 @@ def _cut(side, fixed, multiple, reach, largest):
                 f"Expected a picture of at most {largest} pixels a side, got {side}: this model looks {reach} pixels "
                 "around, and is too wide to be run on larger tiles. Make the picture smaller."
             )
-    starts = (*range(0, length - window, window - 2 * margin - ramp), length - window)
+    step = max(1, window - 2 * margin - ramp)  # no step where one window holds the whole side
+    starts = (*range(0, length - window, step), length - window)
     place, weights, total = np.arange(window, dtype=np.float32) + 0.5, [], np.zeros(length, np.float32)
     for start in starts:
         from_cut = np.full(window, np.inf, np.float32)  # the image's own border is no cut

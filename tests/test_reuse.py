@@ -125,7 +125,8 @@ def test_blended_windows_beat_windows_side_by_side(digits):
 
 
 def test_weights_of_windows_add_up_to_one():
-    for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50)):
+    whole = (28, None, 1, 6)  # a side of twice the reach and a ramp, which is no longer than its one window
+    for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50), whole):
         axis = reuse._cut(side, fixed, multiple, reach, 4096)
         total = np.zeros(axis.length)
         for start, weights in zip(axis.starts, axis.weights, strict=True):
