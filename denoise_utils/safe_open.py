@@ -8,6 +8,8 @@ builds what the file declares: `allow_list` admits its config, `graph` counts wh
 import itertools
 import json
 import math
+import mmap
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +56,9 @@ def inspect_model(path, max_bytes=MAX_BYTES):
     version = None
     try:
         with h5py.File(path) as file:
-            rest = _count_rest(file, path, max_bytes)
+            longest = _bound_text(path, _count_rest(file, path, max_bytes))
             version = _read_text(file, "keras_version")
-            return _inspect(file, version, max_bytes, rest)
+            return _inspect(file, version, max_bytes, longest)
     except UnicodeError:
         raise refusal(path, "a text that is not UTF-8", version) from None
     except ValueError as error:
@@ -84,8 +86,11 @@ def refusal(path, reason, version=None):
     return ValueError(f"{said}: ask its author for one that keeps to this, and do not open it otherwise.")
 
 
-def _inspect(file, version, max_bytes, rest):
-    """Return the Contents of the open file: its config admitted, followed, and compared with its weights."""
+def _inspect(file, version, max_bytes, longest):
+    """Return the Contents of the open file: its config admitted, followed, and compared with its weights.
+
+    None of the file's texts has more than `longest` bytes.
+    """
     text = _read_text(file, "model_config")
     if text is None or not isinstance(file.get("model_weights"), h5py.Group):
         raise ValueError("no model: model_config or model_weights is missing")
@@ -101,7 +106,7 @@ def _inspect(file, version, max_bytes, rest):
     each = 8 if '"float64"' in text else 4  # bytes
     if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
-    weights = _find_weights(file["model_weights"], min(MAX_NAMES, max_bytes // (2 * rest)))
+    weights = _find_weights(file["model_weights"], min(MAX_NAMES, max_bytes // (2 * longest)))
     _compare(layers, weights)
     for name, arrays in weights.items():
         if not all(np.isfinite(array[...]).all() for array in arrays):
@@ -126,6 +131,17 @@ def _count_rest(file, path, max_bytes):
     if rest > MAX_REST:
         raise ValueError(f"{rest:,} bytes besides its arrays, more than {MAX_REST:,}")
     return rest
+
+
+def _bound_text(path, rest):
+    """Return a bound on the bytes of any text of the file: HDF5 keeps texts in heaps that tell their size."""
+    longest = 1
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for heap in re.finditer(b"GCOL", content):
+            longest = max(longest, int.from_bytes(content[heap.start() + 8 : heap.start() + 16], "little"))
+            if longest >= rest:
+                return rest
+    return longest
 
 
 def _check_tree(file, max_bytes):

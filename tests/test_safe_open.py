@@ -105,6 +105,13 @@ def tied(steps=200):
     return keras.Model(inputs, x)
 
 
+def long(number=300):
+    inputs = x = layers.Input((8, 8, 1))
+    for _ in range(number):
+        x = layers.Conv2D(1, 1)(x)
+    return keras.Model(inputs, x)
+
+
 def nested():
     inner = keras.Sequential([layers.Input((8, 8, 4)), layers.Conv2D(4, 3, padding="same"), layers.Dropout(0.1)])
     part = layers.Input((8, 8, 4))
@@ -118,6 +125,7 @@ def nested():
 BUILT = {
     "merged": merged,
     "tied": tied,
+    "long": long,
     "nested": nested,
     "sequential": lambda: keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)]),
     "mixed precision": lambda: keras.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(2, 3, dtype="mixed_bfloat16")]),
