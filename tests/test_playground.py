@@ -21,7 +21,7 @@ def judge():
     return evaluation.load_judge(ROOT / "models")
 
 
-def test_function_measures_what_it_draws(digits, denoisers, judge):
+def test_function_measures_what_it_draws(digits, denoisers, judge, gain):
     model = denoisers["gaussian_small"]
     figure, measured = playground.try_out(digits[0], "gaussian", 0.25, model, judge, seed=3)
     noisy = noise.add_gaussian(digits[:1], 0.2, seed=[3, 0])
@@ -31,7 +31,7 @@ def test_function_measures_what_it_draws(digits, denoisers, judge):
         assert np.allclose(found, expected[0, ..., 0], atol=1e-6)
     assert measured["strength"] == {"sigma": pytest.approx(0.2)}
     assert measured["noisy"] == pytest.approx(evaluation.psnr(noisy, digits[:1])[0])
-    assert measured["denoised"] > measured["noisy"] + 1
+    assert measured["denoised"] > measured["noisy"] + gain
     assert measured["read"] == list(evaluation.read_digits(judge, np.concatenate([digits[:1], noisy, denoised])))
     titles = [axis.get_title() for axis in figure.axes]
     assert f"{measured['denoised']:.1f} dB\nread as {measured['read'][2]}" in titles[2]
