@@ -89,7 +89,7 @@ def refusal(path, reason, version=None):
 def _inspect(file, version, max_bytes, longest):
     """Return the Contents of the open file: its config admitted, followed, and compared with its weights.
 
-    None of the file's texts has more than `longest` bytes.
+    None of the texts that its lists point to has more than `longest` bytes.
     """
     text = _read_text(file, "model_config")
     if text is None or not isinstance(file.get("model_weights"), h5py.Group):
@@ -134,7 +134,7 @@ def _count_rest(file, path, max_bytes):
 
 
 def _bound_text(path, rest):
-    """Return a bound on the bytes of any text of the file: HDF5 keeps texts in heaps that tell their size."""
+    """Return a bound on the bytes of a text that a list points to: HDF5 keeps them in heaps that tell their size."""
     longest = 1
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for heap in re.finditer(b"GCOL", content):
