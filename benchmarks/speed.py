@@ -46,7 +46,7 @@ def measure_models(folder):
     rows = []
     for path in saving.find_models(folder):
         model = saving.load_model(path)
-        if len(model.output_shape) != 4 or model.input_shape[-1] != 1:
+        if len(model.output_shape) != 4:
             continue
         rows.append(
             measure_use(

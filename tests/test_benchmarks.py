@@ -6,16 +6,40 @@ import json
 import numpy as np
 import pytest
 
+from denoise_utils import models, saving
 from tests.conftest import ROOT
+
+
+def load_script(name):
+    """Return the script `name` of benchmarks/ as a module."""
+    found = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
 def reproducibility():
     """The script benchmarks/reproducibility.py as a module."""
-    found = importlib.util.spec_from_file_location("reproducibility", ROOT / "benchmarks" / "reproducibility.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return load_script("reproducibility")
+
+
+def test_speed_has_every_denoiser_gray_or_colour_and_no_classifier(tmp_path, monkeypatch):
+    speed, calls = load_script("speed"), []
+
+    def once(call, repeat=5):
+        calls.append(call())
+        return 0.5
+
+    monkeypatch.setattr(speed, "fastest", once)
+    monkeypatch.setattr(speed.importlib.util, "find_spec", lambda name: None)  # without BM3D
+    built = {"gray": models.skip_autoencoder(4, 1), "colour": models.gated_autoencoder(4, 1, 3)}
+    for name, model in (built | {"judge": models.digit_judge()}).items():
+        saving.save_model(model, tmp_path / f"{name}.h5", {})
+    rows = {row["name"]: row for row in speed.measure_models(tmp_path)}
+    assert set(rows) == {"gray.h5", "colour.h5", "filter: median", "filter: total variation", "filter: non-local means"}
+    assert rows["colour.h5"]["batch"] == speed.BATCH / 0.5 and rows["colour.h5"]["single"] == 2
+    assert {output.shape[-1] for output in calls} == {1, 3}
 
 
 def test_differences_are_from_the_first_training(reproducibility, monkeypatch):
