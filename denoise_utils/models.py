@@ -70,6 +70,28 @@ def skip_autoencoder(filters=8, depth=3):
     return keras.Model(inputs, to_image(x), name="skip_autoencoder")
 
 
+def unet(filters=24, depth=3, channels=1, residual=False):
+    """Build a plain U-Net (Ronneberger, Fischer and Brox 2015) of two convolutions a level.
+
+    Each pooling doubles the filters; the decoder gets the encoder's tensor of its size beside its own.
+    `residual` adds the output to the input instead of squashing it into [0, 1].
+    """
+    inputs = x = layers.Input((28, 28, channels))
+    skips = []
+    for level in range(depth):
+        x = _conv(_conv(x, filters * 2**level), filters * 2**level)
+        skips.append(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    x = _conv(_conv(x, filters * 2**depth), filters * 2**depth)
+    for level, skip in reversed(list(enumerate(skips))):
+        x = layers.Concatenate()([_double_to(x, skip.shape[1]), skip])
+        x = _conv(_conv(x, filters * 2**level), filters * 2**level)
+    if residual:
+        correction = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+        return keras.Model(inputs, layers.Add()([inputs, correction]), name="unet")
+    return keras.Model(inputs, to_image(x, channels), name="unet")
+
+
 def gated_autoencoder(filters=8, depth=3, channels=1):
     """Build a skip autoencoder that predicts the noise, scaled by how strong it is over the whole image.
 

@@ -19,7 +19,7 @@ COUNTS = {  # all parameters, and the trainable ones among them
     "tutorial_tensorflow": (3217, 3217),
 }
 BUILDERS = {name: getattr(originals, name) for name in COUNTS}
-OURS = ("capped_autoencoder", "skip_autoencoder", "gated_autoencoder", "digit_judge")
+OURS = ("capped_autoencoder", "skip_autoencoder", "unet", "gated_autoencoder", "digit_judge")
 BUILDERS |= {name: getattr(models, name) for name in OURS}
 
 
@@ -37,6 +37,22 @@ def test_models_with_skips_count_as_by_hand(filters, depth, channels):
     assert gated.output_shape == (None, 28, 28, channels)
     if channels == 1:
         assert models.skip_autoencoder(filters, depth).count_params() == body + 9 * filters + 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_unet_counts_as_by_hand_and_can_be_residual(channels):
+    widths = [4, 8, 16]  # of two levels and the bottom
+    down = sum(9 * a * b + b + 9 * b * b + b for a, b in zip([channels, 4, 8], widths, strict=True))
+    up = sum(9 * (2 * b + b) * b + b + 9 * b * b + b for b in (8, 4))  # its input: the level below and the skip
+    plain, residual = (models.unet(4, 2, channels, residual) for residual in (False, True))
+    readout = (9 * 4 + 1) * channels
+    assert plain.count_params() == down + up + readout
+    assert residual.count_params() == down + up + readout - channels
+    assert plain.output_shape == residual.output_shape == (None, 28, 28, channels)
+
+
+def test_plain_unet_has_about_a_million_parameters():
+    assert models.unet().count_params() == pytest.approx(1e6, rel=0.1)
 
 
 def test_closed_gate_returns_the_input(rng):

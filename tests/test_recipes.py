@@ -61,13 +61,14 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
     [
         ("marks 0 to 30", 30, 15),
         ("sigma .8 u^4", 0.8, 0.16),
+        ("sigma, least of three up to .8", 0.8, 0.2),
         ("amount 0 to .9", 0.9, 0.45),
     ],
 )
 def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean):
     (strength, values) = next(iter(recipes.DRAWS[draw](rng, 20000).items()))
     assert draw.startswith(strength)
-    assert values.min() >= 0 and 0.99 * highest < values.max() <= highest
+    assert values.min() >= 0 and 0.95 * highest < values.max() <= highest
     assert values.mean() == pytest.approx(mean, rel=0.03)
 
 

@@ -26,7 +26,7 @@ print(profiles.describe(profile, seed))
 # mend it, and ask how much of the work 3,600 parameters can do.
 #
 # - **Consumes**: the colour task: a part of CIFAR-10 (the next cell counts it) at 28x28 (anti-aliased), Gaussian noise of sigma .1 on the [0, 1] scale.
-# - **Produces**: `models/colour_cap_baseline.h5` (capped), and as references `colour_medium.h5` and `colour_big.h5`, project R's architecture with the fault mended.
+# - **Produces**: `models/colour_cap_baseline.h5` (capped), and as references `colour_medium.h5` and `colour_project_r.h5`, project R's architecture with the fault mended.
 
 # %%
 sizes = {"num_train": profile.pick(None, 400), "num_val": profile.pick(None, 100), "num_test": profile.num_test}
@@ -104,7 +104,7 @@ fault = training.train(build, train, val, **kept, **settings, **common)
 
 # %%
 right = (pairs.train.noisy, pairs.train.clean), (pairs.val.noisy, pairs.val.clean)
-kept = {"name": "colour_big", "record": pairs.record, "epochs": profile.pick(8, 2)}
+kept = {"name": "colour_project_r", "record": pairs.record, "epochs": profile.pick(8, 2)}
 mended = training.train(build, *right, **kept, **settings, **common)
 
 # %% [markdown]
@@ -189,8 +189,8 @@ table = evaluation.yardsticks(pairs.test, filtered)
 table.append({"name": "project R's noisy input"} | evaluation.score(test[0] / 2 + 0.5, pairs.test))
 row = {"name": "project R, as it was", "parameters": fault.model.count_params()}
 table.append(row | evaluation.score(as_meant, pairs.test))
-finals = {"colour_big": mended, "colour_medium": best["colour_medium"], "colour_small": best["colour_small"]}
-titles = {"colour_big": "project R, mended", "colour_medium": "medium", "colour_small": "small"}
+finals = {"colour_project_r": mended, "colour_medium": best["colour_medium"], "colour_small": best["colour_small"]}
+titles = {"colour_project_r": "project R, mended", "colour_medium": "medium", "colour_small": "small"}
 scores = {name: evaluation.score_model(run.model, pairs.test) for name, run in finals.items()}
 for name, run in finals.items():
     table.append({"name": titles[name], "parameters": run.model.count_params()} | scores[name])
@@ -214,7 +214,7 @@ share = finals["colour_small"].model.count_params() / mended.model.count_params(
 Markdown(
     f"Best on val: **{titles[winner]}**, with an MSE of {scores[winner]['mse']:.5f} on test: the goal is {goal}. "
     f"The small one, {finals['colour_small'].model.count_params():,} parameters, has {np.mean(errors):.5f} over {len(errors)} seed(s) ({min(errors):.5f} to {max(errors):.5f}); "
-    f"project R's architecture, mended, {scores['colour_big']['mse']:.5f}. So {share:.1%} of its parameters have {np.mean(errors) / scores['colour_big']['mse']:.2f} times its error. "
+    f"project R's architecture, mended, {scores['colour_project_r']['mse']:.5f}. So {share:.1%} of its parameters have {np.mean(errors) / scores['colour_project_r']['mse']:.2f} times its error. "
     "Two things differ: ours corrects the picture instead of drawing it anew, and was trained longer, on fresh noise and a falling rate."
 )
 
@@ -238,7 +238,7 @@ figure = plots.show_images(rows | outputs, clean[picked], pairs.label)
 folder = profile.runs.parent / "halves"
 probe = pairs.test.noisy[:20]
 for part in ("encoder", "decoder"):
-    saving.save_model(mended.model.get_layer(part), folder / f"colour_{part}.h5", {"part of": "colour_big"})
+    saving.save_model(mended.model.get_layer(part), folder / f"colour_{part}.h5", {"part of": "colour_project_r"})
 encoder, decoder = (saving.load_model(folder / f"colour_{part}.h5") for part in ("encoder", "decoder"))
 code = encoder.predict_on_batch(probe)
 difference = float(np.abs(decoder.predict_on_batch(code) - mended.model.predict_on_batch(probe)).max())
