@@ -57,18 +57,18 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
 
 
 @pytest.mark.parametrize(
-    ("draw", "highest", "mean"),
+    ("draw", "highest", "mean", "reached"),
     [
-        ("marks 0 to 30", 30, 15),
-        ("sigma .8 u^4", 0.8, 0.16),
-        ("sigma, least of three up to .8", 0.8, 0.2),
-        ("amount 0 to .9", 0.9, 0.45),
+        ("marks 0 to 30", 30, 15, 0.99),
+        ("sigma .8 u^4", 0.8, 0.16, 0.99),
+        ("sigma, least of three up to .8", 0.8, 0.2, 0.95),  # seldom near the end
+        ("amount 0 to .9", 0.9, 0.45, 0.99),
     ],
 )
-def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean):
+def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean, reached):
     (strength, values) = next(iter(recipes.DRAWS[draw](rng, 20000).items()))
     assert draw.startswith(strength)
-    assert values.min() >= 0 and 0.95 * highest < values.max() <= highest
+    assert values.min() >= 0 and reached * highest < values.max() <= highest
     assert values.mean() == pytest.approx(mean, rel=0.03)
 
 
