@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 import os
 import timeit
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,18 +42,20 @@ def measure_use(title, denoise, parameters=None, few=BATCH, make=None):
     return {"name": title, "parameters": parameters, "batch": few / whole, "single": 1 / single}
 
 
+def load_denoisers(folder):
+    """Yield (file name, model) of each saved model of the folder that returns images."""
+    for path in saving.find_models(folder):
+        model = saving.load_model(path)
+        if len(model.output_shape) == 4:
+            yield path.name, model
+
+
 def measure_models(folder):
     """Return a row per denoiser of the folder, then one per filter; speeds relative to the median."""
     rows = []
-    for path in saving.find_models(folder):
-        model = saving.load_model(path)
-        if len(model.output_shape) != 4:
-            continue
-        rows.append(
-            measure_use(
-                path.name, model.predict_on_batch, model.count_params(), make=lambda n, model=model: images_of(model, n)
-            )
-        )
+    for name, model in load_denoisers(folder):
+        make = partial(images_of, model)
+        rows.append(measure_use(name, model.predict_on_batch, model.count_params(), make=make))
     val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1).val
     noisy = np.concatenate([val.noisy] * (BATCH // FEW + 1))[:BATCH]
     slow = {"BM3D": FEW} if importlib.util.find_spec("bm3d") else {}
@@ -74,11 +77,10 @@ def seconds_per_epoch(model, batch_size=32, side=28, steps=10):
 
 def measure_training(folder):
     """Return a row per saved denoiser: seconds an epoch, and beside project W's big model."""
-    rows = []
-    for path in saving.find_models(folder):
-        model = saving.load_model(path)
-        if len(model.output_shape) == 4:
-            rows.append({"name": path.name, "parameters": model.count_params(), "epoch": seconds_per_epoch(model)})
+    rows = [
+        {"name": name, "parameters": model.count_params(), "epoch": seconds_per_epoch(model)}
+        for name, model in load_denoisers(folder)
+    ]
     big = next((row["epoch"] for row in rows if row["name"] == "watermark_big.h5"), None)
     for row in rows:
         row["ratio"] = row["epoch"] / big if big else None
