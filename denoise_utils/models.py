@@ -21,6 +21,11 @@ def to_image(x, channels=1, **options):
     return layers.Conv2D(channels, 3, padding="same", activation="sigmoid", **options)(x)
 
 
+def corrected(inputs, x, **options):
+    """Return the images `inputs` with a correction from the features `x` added."""
+    return layers.Add()([inputs, layers.Conv2D(inputs.shape[-1], 3, padding="same", use_bias=False, **options)(x)])
+
+
 def _double_to(x, side):
     """Upsample by 2 and crop to `side` pixels, which an odd side needs after its pooling."""
     x = layers.UpSampling2D(2)(x)
@@ -87,8 +92,7 @@ def unet(filters=24, depth=3, channels=1, residual=False):
         x = layers.Concatenate()([_double_to(x, skip.shape[1]), skip])
         x = _conv(_conv(x, filters * 2**level), filters * 2**level)
     if residual:
-        correction = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
-        return keras.Model(inputs, layers.Add()([inputs, correction]), name="unet")
+        return keras.Model(inputs, corrected(inputs, x), name="unet")
     return keras.Model(inputs, to_image(x, channels), name="unet")
 
 
@@ -122,8 +126,7 @@ def tied_denoiser(filters=16, steps=16, channels=1, residual=False):
     for _ in range(steps):
         x = layers.Add()([x, shared(layers.ReLU()(x))])
     if residual:
-        correction = layers.Conv2D(channels, 3, padding="same", use_bias=False, name="readout")(x)
-        return keras.Model(inputs, layers.Add()([inputs, correction]), name="tied_denoiser")
+        return keras.Model(inputs, corrected(inputs, x, name="readout"), name="tied_denoiser")
     return keras.Model(inputs, to_image(x, channels, name="readout"), name="tied_denoiser")
 
 
