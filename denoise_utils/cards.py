@@ -1,6 +1,7 @@
 """Make the card of a saved model: all from its run, nothing typed."""
 
 import json
+import math
 from importlib import metadata
 
 
@@ -24,6 +25,16 @@ def describe_split(settings, scores):
     return f"{', '.join(counts)}; {rule}; {seeds}" if counts else ""
 
 
+def read_history(card):
+    """Return the history of the run that a card tells of; of an older card all epochs but the best are NaN."""
+    if "history" in card:
+        return [dict(zip(card["history"], log, strict=True)) for log in zip(*card["history"].values(), strict=True)]
+    each = {"loss": math.nan, "val_loss": math.nan, "seconds": card["seconds"] / card["epochs_run"]}
+    history = [dict(each) for _ in range(card["epochs_run"])]
+    history[card["epoch"] - 1]["val_loss"] = card["validation_loss"]
+    return history
+
+
 def make_card(run, *, task, role, scores, noisy_scores, limits):
     """Return the card of a run's model: what it is, how it was made and how well it does.
 
@@ -32,6 +43,8 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
     from denoise_utils import models
 
     parameters, trainable = models.count_parameters(run.model)
+    history = {key: [log[key] for log in run.history] for key in ("loss", "val_loss", "seconds")}
+    known = all(math.isfinite(value) for values in history.values() for value in values)
     return {
         "name": run.name,
         "task": task,
@@ -46,6 +59,7 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "epoch": run.best["epoch"],
         "validation_loss": run.best["val_loss"],
         "seconds": round(run.seconds, 1),
+        **({"history": history} if known else {}),
         "machine": json.loads((run.folder / "finished.json").read_text())["machine"],
         "test_scores": scores,
         "noisy_input_scores": noisy_scores,

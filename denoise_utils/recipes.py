@@ -116,7 +116,8 @@ def builder(recipe, profile):
 def train(name, profile, *, seed=0, **changes):
     """Train the model `name` of ALL as a run of the profile and return the Run.
 
-    A killed run goes on at its next epoch, a finished one is loaded. `changes` replace settings of `training.train`.
+    A killed run goes on at its next epoch; a finished one is loaded, as is the saved model of that name (or, under
+    models/seeds, of that name and seed) if it was trained so. `changes` replace settings of `training.train`.
     """
     from denoise_utils import training
 
@@ -126,6 +127,7 @@ def train(name, profile, *, seed=0, **changes):
     told = {} if recipe.draw else pairs.record["noise"]
     record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
     settings = COMMON | recipe.settings | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
-    settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed, "record": record} | changes
+    settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed, "record": record}
+    settings |= {"saved": (profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5")} | changes
     clean = pairs.train.clean
     return training.train(builder(recipe, profile), (clean, clean), (val, pairs.val.clean), **settings)

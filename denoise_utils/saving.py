@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import re
 import tempfile
 import time
 import warnings
@@ -78,8 +79,10 @@ def write_text(path, text):
 
 
 def write_json(path, content):
-    """Write `content` as indented JSON to `path`, atomically."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write `content` as indented JSON to `path`, atomically; a list of numbers stays on one line."""
+    text = json.dumps(content, indent=2)
+    text = re.sub(r"\[\n[-+.\d\se,]+\]", lambda found: " ".join(found[0].split()), text)
+    write_text(path, text + "\n")
 
 
 def write_csv(path, rows, columns):
@@ -218,10 +221,14 @@ def machine():
 def save_run(run, folder, *, name=None, **about):
     """Save a run's model and card to `folder` as `name` (the run's by default); return the card.
 
-    `about` is what `cards.make_card` asks for.
+    `about` is what `cards.make_card` asks for. A file that the run itself was taken from stays as it is.
     """
     run = dataclasses.replace(run, name=name or run.name)
+    path = Path(folder) / f"{run.name}.h5"
+    if path.is_file() and card_matches(path) and hash_file(path) == hash_file(run.folder / "best.h5"):
+        print(f"{path.name}: stays as it is")
+        return read_card(path)
     card = cards.make_card(run, **about)
-    save_model(run.model, Path(folder) / f"{run.name}.h5", card)
+    save_model(run.model, path, card)
     print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
     return card

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from denoise_utils import callbacks, models, optimizers, saving, streams
+from denoise_utils import callbacks, cards, models, optimizers, saving, streams
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Run:
     @property
     def best(self):
         """The log of the epoch, numbered from 1, whose weights `model` has."""
-        best = min(range(len(self.history)), key=lambda e: self.history[e]["val_loss"])
+        best = int(np.nanargmin([log["val_loss"] for log in self.history]))
         epoch = self.taken_after or best + 1
         return {"epoch": epoch} | self.history[epoch - 1]
 
@@ -60,6 +62,7 @@ def train(
     clipnorm=None,
     average=None,
     keep=(),
+    saved=(),
 ):
     """Train the model that `build()` returns and return its Run, with the best epoch's weights.
 
@@ -69,7 +72,8 @@ def train(
     dropout, whose state Keras does not keep). `patience` epochs without a better val_loss end it.
     `weight_decay` is decoupled (Loshchilov and Hutter 2019); `clipnorm` bounds the norm of each weight's
     gradient; `average` is the momentum of a moving average of the weights, which then is the model;
-    `keep` names epochs whose models are kept.
+    `keep` names epochs whose models are kept. An .h5 of the paths `saved` counts as the finished run if its
+    card tells of these very settings.
     """
     keras.utils.set_random_seed(seed)
     model = build()
@@ -90,6 +94,7 @@ def train(
     options = {"weight_decay": weight_decay, "clipnorm": clipnorm, "average": average, "keep": sorted(keep)}
     settings |= {key: value for key, value in options.items() if value}
     folder = run_folder(runs, settings)
+    _restore(saved, settings, folder)
     history = _read_history(folder)
     if (folder / "finished.json").is_file():
         print(f"{name}: finished run {folder.name} loaded, not trained again ({len(history)} epochs).")
@@ -120,6 +125,26 @@ def run_folder(runs, settings):
     """Return the folder of the run with these settings."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return Path(runs) / f"{settings['name']}-{digest[:10]}"
+
+
+def _restore(saved, settings, folder):
+    """Make the finished run `folder` of the .h5 of `saved` whose card tells of these settings, if there is one.
+
+    So a fresh clone has the long trainings of the models that came with it. Their curve is in the card;
+    of an older card only the best epoch is known, and NaN stands for the others.
+    """
+    if folder.exists() or settings.get("keep"):
+        return
+    for path in (path for path in map(Path, saved) if path.is_file()):
+        card = saving.read_card(path)
+        if card.get("settings") == settings and saving.card_matches(path):
+            folder.mkdir(parents=True)
+            shutil.copy2(path, folder / "best.h5")
+            saving.write_json(folder / "settings.json", settings)
+            saving.write_json(folder / "history.json", cards.read_history(card))
+            saving.write_json(folder / "finished.json", {"epochs": card["epochs_run"], "machine": card["machine"]})
+            print(f"{settings['name']}: {path.name} was trained with these settings and counts as the finished run.")
+            return
 
 
 def _read_history(folder):

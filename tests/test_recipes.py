@@ -103,6 +103,19 @@ def test_tied_denoiser_counts_and_any_size(tmp_path, rng):
         assert np.array_equal(output, again.predict_on_batch(images))
 
 
+def test_separable_step_is_a_column_and_a_row_of_three_pixels(rng):
+    model = models.tied_denoiser(10, 4, separable=True)
+    assert model.count_params() == (9 * 10 + 10) + 2 * (30 * 10 + 10) + (9 * 10 + 1)
+    assert models.tied_denoiser(10, 9, separable=True).count_params() == model.count_params()
+    image = np.zeros((1, 31, 31, 1), np.float32)
+    spot = image.copy()
+    spot[0, 15, 15] = 1
+    change = np.abs(model.predict_on_batch(spot) - model.predict_on_batch(image))[0, :, :, 0]
+    rows, columns = np.nonzero(change)
+    reach = 4 + 2  # a pixel for each step, one for the first and one for the last convolution
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (15 - reach, 15 + reach) * 2
+
+
 def test_residual_without_correction_returns_the_input(rng):
     model = models.tied_denoiser(8, 4, residual=True)
     readout = model.get_layer("readout")

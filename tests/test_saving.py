@@ -31,6 +31,14 @@ def test_card_beside_and_inside(saved):
     assert saving.read_card(saved) == {"task": "clutter", "role": "capped"}
 
 
+def test_numbers_of_a_list_share_a_line_and_nothing_else_changes(tmp_path):
+    content = {"loss": [0.5, -1e-07, 3], "text": "[1,\n  2]", "names": ["a", "b"], "none": [], "inner": {"x": [1]}}
+    saving.write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == content
+    assert '"loss": [ 0.5, -1e-07, 3 ],' in text.splitlines()[1]
+
+
 def test_no_temporary_file_is_left(saved):
     assert sorted(os.listdir(saved.parent)) == ["x.h5", "x.json"]
 

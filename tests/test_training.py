@@ -51,6 +51,55 @@ def test_finished_run_is_loaded_not_repeated(clutter, tmp_path, capsys):
     assert weights_equal(first.model, again.model) and first.history == again.history
 
 
+ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
+
+
+def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, tmp_path, capsys):
+    first = train(clutter, tmp_path / "here")
+    saving.save_run(first, tmp_path / "models", **ABOUT)
+    saved = tmp_path / "models" / "killed.h5"
+    elsewhere = train(clutter, tmp_path / "elsewhere", saved=[tmp_path / "missing.h5", saved])
+    assert "killed.h5 was trained with these settings" in capsys.readouterr().out
+    assert weights_equal(first.model, elsewhere.model)
+    assert elsewhere.history == first.history and elsewhere.best == first.best
+    again, other = train(clutter, tmp_path / "trained"), train(clutter, tmp_path / "other", seed=1, saved=[saved])
+    assert "counts as" not in capsys.readouterr().out
+    assert weights_equal(again.model, first.model) and not weights_equal(other.model, first.model)
+
+
+def test_saved_model_with_another_card_is_not_taken(clutter, tmp_path, capsys):
+    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+    other = train(clutter, tmp_path / "here", seed=1)
+    saving.save_model(other.model, tmp_path / "other.h5", {})
+    (tmp_path / "killed.h5").write_bytes((tmp_path / "other.h5").read_bytes())
+    capsys.readouterr()
+    assert not weights_equal(train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"]).model, other.model)
+    assert "counts as" not in capsys.readouterr().out
+
+
+def test_older_card_tells_of_the_best_epoch_only(clutter, tmp_path):
+    first = train(clutter, tmp_path / "here")
+    card = saving.save_run(first, tmp_path, **ABOUT)
+    del card["history"]
+    saving.save_model(first.model, tmp_path / "killed.h5", card)
+    run = train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
+    assert len(run.history) == len(first.history) and run.seconds == pytest.approx(first.seconds, abs=0.1)
+    assert (run.best["epoch"], run.best["val_loss"]) == (first.best["epoch"], first.best["val_loss"])
+    assert sum(np.isfinite(log["val_loss"]) for log in run.history) == 1
+    assert "history" not in cards.make_card(run, **ABOUT)  # what is not known is not told
+
+
+def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, tmp_path, capsys):
+    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+    before = [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")]
+    run = train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
+    card = saving.save_run(run, tmp_path, **ABOUT | {"limits": "others"})
+    assert card == saving.read_card(tmp_path / "killed.h5") and "stays as it is" in capsys.readouterr().out
+    assert [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")] == before
+    saving.save_run(train(clutter, tmp_path / "here", seed=1), tmp_path, **ABOUT)
+    assert (tmp_path / "killed.h5").stat().st_mtime_ns != before[0]
+
+
 def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
     run = train(clutter, tmp_path, epochs=3, keep=(1, 3))
     first, last = run.after(1).model, run.after(3).model
