@@ -20,7 +20,8 @@ def reproduce(path, profile):
     see `training.train`). Raises ValueError for a model that has no recipe.
     """
     card = saving.read_card(path)
-    name, old = card.get("name"), card.get("settings", {})
+    old = card.get("settings", {})
+    name = old.get("name")  # the file may be called by its seed
     if name not in recipes.ALL:
         raise ValueError(
             f"Expected a model that recipes.py can train ({', '.join(recipes.ALL)}), got {path.name} of {name}: "

@@ -23,7 +23,13 @@ def test_recipe_builds_a_model_of_its_images_under_the_cap(name):
     assert model.input_shape == model.output_shape == (None, None, None, channels)
 
 
-@pytest.mark.parametrize("name", recipes.REFERENCES)
+def test_square_is_clutter_small_but_for_its_step():
+    ours, square = recipes.RECIPES["clutter_small"], recipes.REFERENCES["clutter_square"]
+    assert ours == replace(square, options=ours.options) and ours.options["steps"] == square.options["steps"]
+    assert "separable" not in square.options and ours.options["separable"]
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.REFERENCES if name != "clutter_square"])
 def test_reference_is_over_the_cap_and_takes_images(name):
     recipe = recipes.REFERENCES[name]
     model = recipes.builder(recipe, profiles.load_profile("full"))()
@@ -101,6 +107,20 @@ def test_tied_denoiser_counts_and_any_size(tmp_path, rng):
         output = model.predict_on_batch(images)
         assert output.shape == images.shape
         assert np.array_equal(output, again.predict_on_batch(images))
+
+
+def test_saved_seed_counts_as_the_run_of_that_seed(tmp_path, capsys):
+    first, second = (
+        replace(profiles.load_profile("tiny"), root=tmp_path / part, output=tmp_path) for part in ("first", "second")
+    )
+    run = recipes.train("clutter_tiny", first, seed=1)
+    about = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
+    saving.save_run(run, first.models / "seeds", name="clutter_tiny_1", **about)
+    again = recipes.train("clutter_tiny", second, seed=1)
+    assert "clutter_tiny_1.h5 was trained with these settings" in capsys.readouterr().out
+    assert again.history == run.history and again.folder != run.folder
+    recipes.train("clutter_tiny", second, seed=1, learning_rate=1e-3)
+    assert "counts as" not in capsys.readouterr().out
 
 
 def test_separable_step_is_a_column_and_a_row_of_three_pixels(rng):

@@ -71,12 +71,13 @@ def test_another_seed_is_told_apart(profile, saved):
 
 
 def test_model_without_a_recipe_is_refused(profile, saved):
-    card = saving.read_card(saved) | {"name": "somebody's"}
+    card = saving.read_card(saved)
+    card["settings"]["name"] = "somebody's"
     saving.write_json(saved.with_name("stranger.json"), card)
     saved.with_name("stranger.h5").write_bytes(saved.read_bytes())
     with pytest.raises(ValueError, match="can train"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)
-    card["settings"] = card["settings"] | {"architecture": "another"}
-    saving.write_json(saved.with_name("stranger.json"), card | {"name": "clutter_tiny"})
+    card["settings"] |= {"name": "clutter_tiny", "architecture": "another"}
+    saving.write_json(saved.with_name("stranger.json"), card)
     with pytest.raises(ValueError, match="it was changed since"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)
