@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,11 +139,15 @@ def _restore(saved, settings, folder):
     for path in (path for path in map(Path, saved) if path.is_file()):
         card = saving.read_card(path)
         if card.get("settings") == settings and saving.card_matches(path):
-            folder.mkdir(parents=True)
-            shutil.copy2(path, folder / "best.h5")
-            saving.write_json(folder / "settings.json", settings)
-            saving.write_json(folder / "history.json", cards.read_history(card))
-            saving.write_json(folder / "finished.json", {"epochs": card["epochs_run"], "machine": card["machine"]})
+            ended = {"epochs": card["epochs_run"], "machine": card["machine"]}
+            files = {"settings": settings, "history": cards.read_history(card), "finished": ended}
+            unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            shutil.copy2(path, unfinished / "best.h5")
+            for name, content in files.items():
+                saving.write_json(unfinished / f"{name}.json", content)
+            unfinished.rename(folder)  # whole or not at all, should it be killed
             print(f"{settings['name']}: {path.name} was trained with these settings and counts as the finished run.")
             return
 

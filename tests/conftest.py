@@ -19,6 +19,7 @@ from denoise_utils import noise, profiles
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
+ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}  # of a card
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,7 @@ from dataclasses import replace
 import pytest
 
 from denoise_utils import profiles, recipes, reproduce, saving
-from tests.conftest import ROOT
-
-ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
+from tests.conftest import ABOUT, ROOT
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import cards, evaluation, models, noise, optimizers, saving, training
+from tests.conftest import ABOUT
 
 PROGRAM = """
 import sys
@@ -51,9 +52,6 @@ def test_finished_run_is_loaded_not_repeated(clutter, tmp_path, capsys):
     assert weights_equal(first.model, again.model) and first.history == again.history
 
 
-ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}
-
-
 def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, tmp_path, capsys):
     first = train(clutter, tmp_path / "here")
     saving.save_run(first, tmp_path / "models", **ABOUT)
@@ -65,6 +63,20 @@ def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, t
     again, other = train(clutter, tmp_path / "trained"), train(clutter, tmp_path / "other", seed=1, saved=[saved])
     assert "counts as" not in capsys.readouterr().out
     assert weights_equal(again.model, first.model) and not weights_equal(other.model, first.model)
+
+
+def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch, capsys):
+    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(saving, "write_json", killed)
+        train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
+    capsys.readouterr()
+    train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
+    assert "counts as the finished run" in capsys.readouterr().out
 
 
 def test_saved_model_with_another_card_is_not_taken(clutter, tmp_path, capsys):
