@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from denoise_utils import baselines, evaluation, models, noise, profiles, recipes, saving
+from denoise_utils import baselines, evaluation, models, noise, optimizers, profiles, recipes, saving
 
 BATCH, FEW = 256, 20  # images at once; images for a filter that takes them one by one
 EPOCH = 60000  # images
@@ -35,7 +35,7 @@ def images_of(model, number, side=28):
     return np.random.default_rng(0).random((number, height, width, channels), dtype=np.float32)
 
 
-def measure_use(title, denoise, parameters=None, few=BATCH, make=None):
+def measure_use(title, denoise, make, parameters=None, few=BATCH):
     """Return a row: images a second, in a batch and one by one."""
     batch = make(few)
     whole, single = fastest(lambda: denoise(batch)), fastest(lambda: denoise(batch[:1]))
@@ -55,32 +55,35 @@ def measure_models(folder):
     rows = []
     for name, model in load_denoisers(folder):
         make = partial(images_of, model)
-        rows.append(measure_use(name, model.predict_on_batch, model.count_params(), make=make))
+        rows.append(measure_use(name, model.predict_on_batch, make, model.count_params()))
     val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1).val
     noisy = np.concatenate([val.noisy] * (BATCH // FEW + 1))[:BATCH]
     slow = {"BM3D": FEW} if importlib.util.find_spec("bm3d") else {}
     for name, number in {"median": BATCH, "total variation": FEW, "non-local means": FEW, **slow}.items():
         tuned = baselines.tune(name, val.noisy[:5], val.clean[:5])
-        rows.append(measure_use(f"filter: {name}", tuned, few=number, make=lambda n: noisy[:n]))
+        rows.append(measure_use(f"filter: {name}", tuned, lambda number: noisy[:number], few=number))
     median = next(row for row in rows if row["name"] == "filter: median")
     for row in rows:
         row |= {f"{key}_ratio": row[key] / median[key] for key in ("batch", "single")}
     return sorted(rows, key=lambda row: -row["batch"])
 
 
-def seconds_per_epoch(model, batch_size=32, side=28, steps=10):
+def seconds_per_epoch(model, optimizer, batch_size, side=28, steps=10):
     """Return the seconds that training on 60,000 images takes, from the fastest of some steps."""
-    model.compile("adam", "binary_crossentropy" if model.input_shape[-1] == 1 else "mean_squared_error")
+    loss = "binary_crossentropy" if model.input_shape[-1] == 1 else "mean_squared_error"
+    optimizers.compile_model(model, optimizers.make_optimizer(optimizer, 1e-3, "constant", 1), loss)
     images = images_of(model, batch_size, side)
     return fastest(lambda: model.train_on_batch(images, images), steps) * EPOCH / batch_size
 
 
 def measure_training(folder):
-    """Return a row per saved denoiser: seconds an epoch, and beside project W's big model."""
-    rows = [
-        {"name": name, "parameters": model.count_params(), "epoch": seconds_per_epoch(model)}
-        for name, model in load_denoisers(folder)
-    ]
+    """Return a row per saved denoiser, trained as its card tells: seconds an epoch, and of project W's big one."""
+    rows = []
+    for name, model in load_denoisers(folder):
+        told = {"optimizer": "adam", "batch_size": 32} | saving.read_card(folder / name).get("settings", {})
+        way = told["optimizer"], told["batch_size"]
+        row = {"name": name, "parameters": model.count_params(), "way": "{}, {}".format(*way)}
+        rows.append(row | {"epoch": seconds_per_epoch(model, *way)})
     big = next((row["epoch"] for row in rows if row["name"] == "watermark_big.h5"), None)
     for row in rows:
         row["ratio"] = row["epoch"] / big if big else None
@@ -88,8 +91,8 @@ def measure_training(folder):
 
 
 def measure_growth():
-    """Return rows of clutter_small with other steps, filters and image sizes."""
-    options = recipes.RECIPES["clutter_small"].options
+    """Return rows of clutter_small with other steps, filters and image sizes, trained as it is."""
+    options, way = recipes.RECIPES["clutter_small"].options, (recipes.COMMON["optimizer"], recipes.COMMON["batch_size"])
     rows = []
     for changed, values in {"steps": (5, 10, 20, 40), "filters": (8, 16, 22, 32), "side": (14, 28, 56)}.items():
         for value in values:
@@ -99,7 +102,7 @@ def measure_growth():
             row = {"name": f"{changed} {value}", "parameters": model.count_params()}
             images = images_of(model, BATCH, side)
             used = fastest(lambda model=model, images=images: model.predict_on_batch(images), 3)
-            rows.append(row | {"ms": 1000 * used / BATCH, "epoch": seconds_per_epoch(model, side=side, steps=4)})
+            rows.append(row | {"ms": 1000 * used / BATCH, "epoch": seconds_per_epoch(model, *way, side=side, steps=4)})
     return rows
 
 
@@ -119,9 +122,9 @@ def main():
             measure_models(arguments.models),
             base | use,
         ),
-        "Training (Adam, batches of 32)": (
+        "Training": (
             measure_training(arguments.models),
-            base | epoch | {"ratio": ("of project W's big one", "{:.2f}")},
+            base | {"way": ("optimizer, batch", "{}")} | epoch | {"ratio": ("of project W's big one", "{:.2f}")},
         ),
         "How the cost of clutter_small grows": (measure_growth(), base | {"ms": ("ms per image", "{:.3f}")} | epoch),
     }

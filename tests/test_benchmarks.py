@@ -42,6 +42,25 @@ def test_speed_has_every_denoiser_gray_or_colour_and_no_classifier(tmp_path, mon
     assert {output.shape[-1] for output in calls} == {1, 3}
 
 
+def test_training_is_measured_as_the_card_tells(tmp_path, monkeypatch):
+    speed, batches = load_script("speed"), []
+    images_of = speed.images_of
+
+    def counted(model, number, side):
+        batches.append(number)
+        return images_of(model, number, side)
+
+    monkeypatch.setattr(speed, "images_of", counted)
+    monkeypatch.setattr(speed, "fastest", lambda call, repeat: float(np.isfinite(call())))
+    saving.save_model(
+        models.tied_denoiser(4, 1), tmp_path / "muon.h5", {"settings": {"optimizer": "muon", "batch_size": 5}}
+    )
+    saving.save_model(models.tied_denoiser(4, 1), tmp_path / "unknown.h5", {})
+    rows = {row["name"]: row for row in speed.measure_training(tmp_path)}
+    assert {name: row["way"] for name, row in rows.items()} == {"muon.h5": "muon, 5", "unknown.h5": "adam, 32"}
+    assert rows["muon.h5"]["epoch"] == speed.EPOCH / 5 and sorted(batches) == [5, 32]
+
+
 def test_differences_are_from_the_first_training(reproducibility, monkeypatch):
     def train(environment, settings, start):
         shift = 0.5 * bool(environment) - 2.0 * settings.get("seed", 0)
