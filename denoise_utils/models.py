@@ -111,31 +111,41 @@ def gated_autoencoder(filters=8, depth=3, channels=1):
     return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
 
 
-def _shared_step(filters, steps, separable):
+def _shared_step(filters, steps, separable, context):
     """Return what each of `steps` steps makes of the features; its layers are the same at every step.
 
     It starts small, so that many steps do not blow the features up.
     """
     start = keras.initializers.VarianceScaling(1.2 / steps, "fan_avg", "uniform")
-    if not separable:
-        shared = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
-        return lambda x: shared(layers.ReLU()(x))
-    column = layers.Conv2D(filters, (3, 1), padding="same", name="shared_column")
-    row = layers.Conv2D(filters, (1, 3), padding="same", kernel_initializer=start, name="shared_row")
-    return lambda x: row(layers.ReLU()(column(layers.ReLU()(x))))
+    if separable:
+        column = layers.Conv2D(filters, (3, 1), padding="same", name="shared_column")
+        row = layers.Conv2D(filters, (1, 3), padding="same", kernel_initializer=start, name="shared_row")
+    else:
+        square = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
+    mean = layers.GlobalAveragePooling2D(keepdims=True)
+    mix = layers.Dense(filters, use_bias=False, kernel_initializer="zeros", name="shared_context")
+
+    def step(x):
+        rectified = layers.ReLU()(x)
+        around = row(layers.ReLU()(column(rectified))) if separable else square(rectified)
+        return layers.Add()([around, mix(mean(rectified))]) if context else around
+
+    return step
 
 
-def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=False):
+def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=False, context=False):
     """Build a denoiser of any image size that applies one convolution `steps` times.
 
     Its parameters are paid for once (weight tying: Kim, Lee and Lee 2016, DRCN; Tai, Yang and Liu 2017,
     DRRN). Each step adds to the features what the convolution makes of their rectified values
     (pre-activation: He et al. 2016). `separable` takes a column of three pixels and then a row of three
     instead of a square (Szegedy et al. 2016, section 3.2): six parameters for each pair of filters, not nine.
-    `residual` adds the output to the input instead of squashing it into [0, 1].
+    `context` lets each step see the features' means over the whole image as well (Hu, Shen and Sun 2018; added
+    as in Cao et al. 2019), which can tell how strong the noise is. `residual` adds the output to the input
+    instead of squashing it into [0, 1].
     """
     inputs = layers.Input((None, None, channels))
-    step = _shared_step(filters, steps, separable)
+    step = _shared_step(filters, steps, separable, context)
     x = layers.Conv2D(filters, 3, padding="same")(inputs)
     for _ in range(steps):
         x = layers.Add()([x, step(x)])

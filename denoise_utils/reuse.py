@@ -2,9 +2,10 @@
 
 Two kinds of models are told apart by their input. Of a *free* one, (None, None, None, C), the strides say
 what a side must be a multiple of, and the kernels how far a pixel reaches: tiles overlap by more than that,
-so that a picture in tiles comes out as it would whole. A *fixed* one, (None, 28, 28, C), sees windows of
-its own size, each half over the next, and blended. It knows nothing beyond its window: on a large picture
-it is as good as the windows are like the images that it was trained on.
+so that a picture in tiles comes out as it would whole; nearly so where a layer averages over the whole image,
+which then is the tile. A *fixed* one, (None, 28, 28, C), sees windows of its own size, each half over the next,
+and blended. It knows nothing beyond its window: on a large picture it is as good as the windows are like the
+images that it was trained on.
 """
 
 import itertools

@@ -81,6 +81,19 @@ def test_tiles_agree_with_the_whole_picture(monkeypatch, rng, steps, strides):
     assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-5
 
 
+def test_tiles_of_a_model_that_uses_means_are_nearly_the_whole_picture(monkeypatch, digits, rng):
+    """Each tile has means of its own; those of a sheet's parts are about those of the sheet."""
+    model = saving.load_model(SMALL)
+    assert any(isinstance(layer, layers.GlobalAveragePooling2D) for layer in model.layers)
+    sheet = np.block([[digits[(12 * i + j) % 40, ..., 0] for j in range(12)] for i in range(12)])
+    noisy = np.clip(sheet + rng.normal(0, 0.2, sheet.shape), 0, 1).astype(np.float32)
+    whole = reuse.denoise(model, noisy)
+    monkeypatch.setattr(reuse, "TILE", 64)
+    assert reuse._cut(336, None, *reuse.survey(model)).window < 336
+    change = np.abs(reuse.denoise(model, noisy) - whole)
+    assert 0 < change.max() < 0.1 and change.mean() < 0.003
+
+
 def test_tiles_of_a_model_with_poolings_and_skips_agree(monkeypatch, rng):
     keras.utils.set_random_seed(1)
     inputs = layers.Input((None, None, 3))

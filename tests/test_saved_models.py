@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from denoise_utils import data, evaluation, models, noise, profiles, saving, sources
@@ -114,3 +115,14 @@ def test_small_gaussian_model_gains_at_every_strength_and_spares_clean_images(re
         output = evaluation.predict(model, noisy)
         assert evaluation.psnr(output, clean).mean() > evaluation.psnr(noisy, clean).mean()
     assert evaluation.psnr(evaluation.predict(model, clean), clean).mean() > 35
+
+
+def test_small_gaussian_model_takes_digits_with_wide_margins(real_data):
+    """It uses means over the image, and learned on images that a digit fills."""
+    model = saving.load_model(ROOT / "models" / "gaussian_small.h5")
+    digits = data.load_splits("mnist", num_train=1, num_val=1, num_test=100).test.images
+    wide = np.pad(digits, ((0, 0), (28, 28), (28, 28), (0, 0)))
+    noisy = [noise.add_gaussian(clean, 0.2, seed=0) for clean in (digits, wide)]
+    output = [evaluation.predict(model, images) for images in noisy]
+    assert evaluation.psnr(output[1][:, 28:-28, 28:-28], digits).mean() > evaluation.psnr(output[0], digits).mean() - 1
+    assert evaluation.psnr(evaluation.predict(model, wide), wide).mean() > 40

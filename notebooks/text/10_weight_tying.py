@@ -30,7 +30,7 @@ print(profiles.describe(profile, seed))
 # student use who may spend 3,600 parameters? What does each step do to the picture? Does it beat a model of millions?
 #
 # - **Consumes**: the clutter task and the judge of notebook 2; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them. A model in `models/` that was trained with the very settings asked for counts as its finished run.
-# - **Produces**: `models/{clutter,watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (of clutter, notebook 10b keeps the best of three seeds) and `clutter_tiny.h5`, and `reports/frontier.csv`.
+# - **Produces**: `models/{clutter,watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (of clutter, notebook 10b keeps the best of three seeds) and `clutter_tiny.h5`; `reports/frontier.csv` with its figures, and `reports/goals.csv`.
 
 # %%
 judge = evaluation.load_judge(profile.models)
@@ -106,16 +106,21 @@ climbed = {name: screen(build, **changes) for name, (build, changes) in ladder.i
 
 
 # %%
-def row_of(name, run):
-    """Return the table row of a run: its validation scores."""
-    output = evaluation.predict(run.model, pairs.val.noisy)[..., -1:]
-    scores = evaluation.score(output, pairs.val, judge)
-    return {"name": name, "parameters": run.model.count_params()} | scores
-
-
 def seen_by(run):
     """Return how many images a run's training presented."""
     return len(run.history) * run.settings["data"]["images"]["train"]
+
+
+def step_of(recipe):
+    """Return in words what a step of the recipe's model is."""
+    around = "column and row" if recipe.options.get("separable") else "square"
+    return f"{around} and means" if recipe.options.get("context") else around
+
+
+def row_of(name, run, val=pairs.val):
+    """Return the table row of a run: its validation scores, those of the last image if its model returns several."""
+    scores = evaluation.score(evaluation.predict(run.model, val.noisy)[..., -val.clean.shape[-1] :], val, judge)
+    return {"name": name, "parameters": run.model.count_params(), "seen": seen_by(run)} | scores
 
 
 # %% [markdown]
@@ -209,8 +214,8 @@ Markdown(
 # %% [markdown]
 # ## Can a step be a better one?
 #
-# Twelve steps, trained by Muon, 2,600 to 3,400 parameters; what differs is what a step is. Two squares by turns. A square for each feature alone, then a mix of all (depthwise separable: Howard et al. 2017). A column and a row with a
-# rectifier between them (Szegedy et al. 2016), as in the ladder, and at twice its rate.
+# Twelve steps, trained by Muon, 2,600 to 3,600 parameters; what differs is what a step is. Two squares by turns. A square for each feature alone, then a mix of all (depthwise separable: Howard et al. 2017). A column and a row with a
+# rectifier between them (Szegedy et al. 2016), as in the ladder, at twice its rate, and with the features' means over the whole picture (Hu, Shen and Sun 2018), mixed and added everywhere (Cao et al. 2019).
 
 
 # %%
@@ -250,12 +255,16 @@ attempts = {
     "two squares by turns, 13 filters": (partial(stepped, by_turns, 13), {}),
     "depthwise and mix, 45 filters": (partial(stepped, depthwise, 45), {}),
     "a column and a row, rate .008": (partial(column_and_row, SOME), {"learning_rate": 8e-3}),
+    "a column, a row and means, 21 filters": (
+        partial(models.tied_denoiser, 21, SOME, separable=True, context=True),
+        {},
+    ),
 }
 attempts = attempts if profile.name == "full" else {}
 tried = {name: screen(build, **muon | changes) for name, (build, changes) in attempts.items()}
 
 # %% [markdown]
-# Beside the last three rungs of the ladder; the change is that from the square of 18 filters, which has as many parameters as the others:
+# Beside the last three rungs of the ladder; the change is that from the square of 18 filters, which has about as many parameters as all but the first:
 
 # %%
 of_steps = {"a square, 16 filters": climbed["Muon, small batches"], "a column and a row": climbed["a column and a row"]}
@@ -273,13 +282,13 @@ Markdown(evaluation.format_table(table, {key: columns[key] for key in (*keys, "c
 ranked = sorted(table, key=lambda row: row["excess"])
 told = [f"*{row['name']}* ({row['change']:+.0%})" for row in ranked]
 Markdown(
-    f"The best three: {', '.join(told[:3])}; the last: {told[-1]}. The base's seeds differ by {spread / center:.1%} of its excess (one standard deviation)."
+    f"From the lowest excess to the highest: {', '.join(told)}. The base's seeds differ by {spread / center:.1%} of its excess (one standard deviation): what differs by less than three of these may be chance."
 )
 
 # %% [markdown]
 # ## What does each step do?
 #
-# The readout, which the training puts after the last step, put after every one. First the long training of the model under the cap: the last rung's recipe, all images. `python -m denoise_utils train clutter_small --profile full` is the same call.
+# The readout, which the training puts after the last step, put after every one. First the long training of the model under the cap: the last rung's recipe, all images. (Its sixteen steps are no better than twelve in a short training; steps cost no parameters, and with the square they gained.) `python -m denoise_utils train clutter_small --profile full` is the same call.
 
 # %%
 small = recipes.train("clutter_small", profile)
@@ -367,30 +376,29 @@ for name, run in frontier.items():
     models.settle(run.model, settling)
     rows.append(row_of(name, run))
 rows.sort(key=lambda row: row["parameters"])
-presented = len(pairs.train.clean) * screening["epochs"]
-long_row = row_of("tied, trained long", small) | {"seen": seen_by(small)}
-every_row = [{"task": "clutter"} | row for row in lines + [row | {"seen": presented} for row in rows] + [long_row]]
+long_row = row_of("tied, trained long", small)
+every_row = [{"task": "clutter"} | row for row in [*lines, *rows, long_row]]
 Markdown(evaluation.format_table(lines + rows, {key: columns[key] for key in keys}, caption))
 
 # %% [markdown]
 # On logarithmic axes, with the cap; the star is the model that was trained long:
 
 # %%
+units = {"excess": {"yscale": "log", "ylabel": "excess (nats per pixel)"}, "psnr": {"ylabel": "PSNR (dB)"}}
 figure, axes = plots.plt.subplots(1, 2, figsize=(10, 4))
-for axis, key in zip(axes, ("excess", "psnr"), strict=True):
+for axis, key in zip(axes, units, strict=True):
     tied = [row for row in rows if row["name"].startswith("tied")]
     axis.plot([row["parameters"] for row in tied], [row[key] for row in tied], "o-", label=f"tied, {SOME} steps")
     for number, row in enumerate(row for row in rows if row not in tied):
-        axis.plot(row["parameters"], row[key], "s^vDP*Xphd"[number % 10], label=row["name"])
+        axis.plot(row["parameters"], row[key], "s^vDPXphd<>H8"[number % 13], label=row["name"])
     axis.plot(long_row["parameters"], long_row[key], "k*", markersize=10, label=long_row["name"])
     for line, style in zip(lines, (":", "--"), strict=True):
         axis.axhline(line[key], color="0.5", linestyle=style, label=line["name"])
     axis.axvline(profiles.CAP, color="0.8")
-    axis.set(xscale="log", xlabel="parameters (the gray line is the cap)")
-axes[0].set(yscale="log", ylabel="excess (nats per pixel)")
-axes[1].set(ylabel="PSNR (dB)")
+    axis.set(xscale="log", xlabel="parameters (the gray line is the cap)", **units[key])
 axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 figure.tight_layout()
+plots.save_figure(figure, profile.reports / "frontier_clutter.png")
 
 # %% [markdown]
 # Where does the curve bend? On logarithmic axes a straight line is a power law; where its slope changes most, more parameters begin to buy less.
@@ -416,9 +424,10 @@ def bend_of(tied):
 
 # %%
 ours = max((row for row in tied if row["parameters"] <= profiles.CAP), key=lambda row: row["parameters"])
-beaten = [row for row in rows if row["parameters"] > ours["parameters"] and row["excess"] > ours["excess"]]
+rivals = [row for row in rows if row["parameters"] > ours["parameters"] and "row" not in row["name"]]
+beaten = [row for row in rivals if row["excess"] > ours["excess"]]
 Markdown(
-    f"{bend_of(tied)}\n\nAt this scale ({presented:,} images seen), the tied model of {ours['parameters']:,} parameters has an excess of {ours['excess']:.4f} and is ahead of these larger ones: "
+    f"{bend_of(tied)}\n\nAt this scale ({ours['seen']:,} images seen), the tied model of {ours['parameters']:,} parameters has an excess of {ours['excess']:.4f} and is ahead of these larger ones: "
     + "; ".join(f"{row['name']} ({row['parameters']:,} parameters, {row['excess']:.4f})" for row in beaten)
     + "."
 )
@@ -435,7 +444,7 @@ Markdown(
 # %% [markdown]
 # ## The frontier of the other tasks
 #
-# The same schedule on half as many images, for each task under its canonical noise: weight-tied models, autoencoders with skips, and what the task's own older project used; for Gaussian noise and colour a U-Net, for Gaussian noise also the two tutorials' models.
+# The same schedule on half as many images, for each task under its canonical noise: weight-tied models, autoencoders with skips, and what the task's own older project used; for Gaussian noise and colour a U-Net, for Gaussian noise also the two tutorials' models. All steps are squares here.
 
 # %%
 skips, gated = models.skip_autoencoder, partial(models.gated_autoencoder, channels=3)
@@ -465,7 +474,8 @@ def prepare(task):
     settings = screening | {"augment": fresh, "loss": recipe.loss, "record": found.record | {"fresh": True}}
     tied = {
         f"tied, {filters} filters": partial(
-            models.tied_denoiser, **recipe.options | {"filters": filters, "steps": SOME, "separable": False}
+            models.tied_denoiser,
+            **recipe.options | {"filters": filters, "steps": SOME, "separable": False, "context": False},
         )
         for filters in profile.pick((5, 9, 16), (9,))
     }
@@ -477,17 +487,6 @@ def prepare(task):
 
 
 # %%
-def row_for(name, model, seen, val):
-    """Return the table row of a model that has seen so many images, scored on validation images."""
-    scores = evaluation.score_model(model, val, judge)
-    return {"name": name, "parameters": model.count_params(), "seen": seen} | scores
-
-
-# %% [markdown]
-# One task's points:
-
-
-# %%
 def climb(task, builders):
     """Return the table rows of a task, each model scored on validation images."""
     clean, val, settings, tied = prepare(task)
@@ -495,11 +494,10 @@ def climb(task, builders):
     marks = {"noisy input": val.noisy, f"filter: {best}": best(val.noisy)}
     rows = [{"name": name, "parameters": None} | evaluation.score(i, val, judge) for name, i in marks.items()]
     for name, build in (tied | builders).items():
-        model = training.train(build, (clean, clean), (val.noisy, val.clean), **settings).model
-        models.settle(model, settings["augment"](clean[:2560], np.random.default_rng(seed)))
-        rows.append(row_for(name, model, len(clean) * settings["epochs"], val))
-    long = recipes.train(f"{task}_small", profile)
-    rows.append(row_for("tied, trained long", long.model, seen_by(long), val))
+        run = training.train(build, (clean, clean), (val.noisy, val.clean), **settings)
+        models.settle(run.model, settings["augment"](clean[:2560], np.random.default_rng(seed)))
+        rows.append(row_of(name, run, val))
+    rows.append(row_of("tied, trained long", recipes.train(f"{task}_small", profile), val))
     return [{"task": task} | row for row in sorted(rows, key=lambda row: row["parameters"] or 0)]
 
 
@@ -557,9 +555,10 @@ figure.legend(entries.values(), entries.keys(), fontsize=7, ncol=7, loc="upper c
 figure.tight_layout()
 
 # %% [markdown]
-# Which larger models does the largest tied one under the cap leave behind at equal training, and where does each curve bend?
+# Which larger models does the largest tied one under the cap leave behind at equal training, and where does each curve bend? (The figures are saved beside their table.)
 
 # %%
+plots.save_figure(figure, profile.reports / "frontier_others.png")
 lines = []
 for task, found in by_task.items():
     family = [row for row in found if row["name"].startswith("tied") and row["name"].endswith("filters")]
@@ -574,16 +573,20 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## Which strengths should training see?
 #
-# One model is asked for all Gaussian noise, sigma 0 to .8, for a low cross-entropy at .2 and for clean pictures that stay clean. Which sigmas should it learn from? Drawn uniformly, as a fourth power, as the least of three, or .2 alone; with squares or with a
-# column and a row?
+# One model is asked for all Gaussian noise, sigma 0 to .8, for a low cross-entropy at .2 and for clean pictures that stay clean. Which sigmas should it learn from? Drawn uniformly, as a fourth power, as the least of three, or .2 alone? And by which step: a square, a
+# column and a row, or a square together with the features' means over the whole picture? Every picture has a strength of its own, which a model must find out to do neither too much nor too little, and the means are the same everywhere, as the strength is.
 
 # %%
-gauss = noise.load_task("gaussian", **few, seed=seed)
+gauss, least = noise.load_task("gaussian", **few, seed=seed), "sigma, least of three up to .8"
 draws = {"uniform": lambda rng, number: {"sigma": 0.8 * rng.random(number, np.float32)}}
-draws |= {name: draw for name, draw in recipes.DRAWS.items() if name.startswith("sigma")}
-draws |= {".2 alone": lambda rng, number: {"sigma": 0.2}}
-lessons = [(drawn, "squares", variant) for drawn in draws]
-lessons += [("sigma, least of three up to .8", "column and row", partial(column_and_row, SOME))]
+draws["sigma .8 u^4"] = lambda rng, number: {"sigma": 0.8 * rng.random(number, np.float32) ** 4}
+draws[least] = recipes.DRAWS[least]
+draws[".2 alone"] = lambda rng, number: {"sigma": 0.2}
+with_means = partial(models.tied_denoiser, **recipes.BLIND | {"steps": SOME})
+lessons = [(drawn, "square", variant) for drawn in draws]
+lessons += [(least, "square, 18 filters", partial(variant, SOME, 18))]
+lessons += [(least, "column and row", partial(column_and_row, SOME))]
+lessons += [(drawn, "square and means", with_means) for drawn in ("sigma .8 u^4", least)]
 lessons = profile.pick(lessons, lessons[:1])
 
 # %% [markdown]
@@ -625,23 +628,63 @@ scale = f"{len(gauss.train.clean):,} training images, {screening['epochs']} epoc
 Markdown(evaluation.format_table(table, columns, f"{gauss.label}, {scale}; {len(gauss.val.clean):,} validation images"))
 
 # %% [markdown]
-# Which of those under the cap that spare clean pictures (35 dB) has the lowest cross-entropy at .2, and how far is the handed-in model's lesson from it?
+# Which of those under the cap that spare clean pictures (35 dB) has the lowest cross-entropy at .2, and where is the handed-in model's lesson?
 
 # %%
 lesson = recipes.RECIPES["gaussian_small"]
-kind = "column and row" if lesson.options.get("separable") else "squares"
+kind = step_of(lesson)
 sparing = [row for row in table[1:] if row["kept"] > 35 and row["parameters"] <= profiles.CAP] or table[1:]
 best = min(sparing, key=lambda row: row["bce"])
-ours = next((row for row in table[1:] if (row["name"], row["drawn"]) == (kind, lesson.draw)), best)
+ours = [row for row in table[1:] if (row["name"], row["drawn"]) == (kind, lesson.draw)]
+told = [
+    f"The handed-in model's, *{kind}; {lesson.draw}*, has {row['bce']:.4f} at this scale, and {row['kept']:.1f} dB on clean pictures."
+    for row in ours
+]
+Markdown(" ".join([f"The lowest: *{best['name']}; {best['drawn']}*, {best['bce']:.4f}.", *told]))
+
+# %% [markdown]
+# Salt and pepper of any amount and watermarks of any number are damage of unknown strength, too. A square of 18 filters against one of 17 with the means, which have about as many parameters:
+
+
+# %%
+def compare_steps(task):
+    """Train a model of each kind for a task of many strengths; return (its pairs, kind to run)."""
+    recipe = recipes.RECIPES[f"{task}_small"]
+    found, _, fresh = recipes.load_task(recipe, **few, profile=profile.name)
+    settings = screening | muon | {"augment": fresh, "name": f"{task}_screen"}
+    settings["record"] = found.record | {"drawn": recipe.draw}
+    sides = (found.train.clean, found.train.clean), (found.val.noisy, found.val.clean)
+    kinds = {"square": partial(variant, SOME, 18), "square and means": with_means}
+    return found, {kind: training.train(build, *sides, **settings) for kind, build in kinds.items()}
+
+
+# %% [markdown]
+# At an amount of .5 and at ten marks, the canonical strengths:
+
+# %%
+columns, gains = {key: evaluation.COLUMNS[key] for key in keys}, {}
+for task in profile.pick(("salt_pepper", "watermark"), ()):
+    found, both = compare_steps(task)
+    table = [{"name": "noisy input"} | evaluation.score(found.val.noisy, found.val, judge)]
+    table += [row_of(kind, run, found.val) for kind, run in both.items()]
+    gains[task] = table[-1]["excess"] / table[-2]["excess"] - 1
+    about = f"{task}: {found.label}, {scale}; {len(found.val.clean):,} validation images"
+    display(Markdown(evaluation.format_table(table, columns, about)))
+
+# %% [markdown]
+# What the means change, beside what seeds change on clutter:
+
+# %%
+told = [f"{task} {gain:+.0%}" for task, gain in gains.items()]
 Markdown(
-    f"The lowest: {best['name']}, sigma {best['drawn'].removeprefix('sigma ')}, {best['bce']:.4f}. The handed-in model learns as {kind}, {lesson.draw}: {ours['bce']:.4f} at this scale, clean input {ours['kept']:.1f} dB."
+    f"Excess with the means: {', '.join(told) or 'not in this profile'}; one standard deviation of seeds on clutter: {spread / center:.1%}."
 )
 
 # %% [markdown]
 # ## The models that are handed in
 #
-# One recipe trains a model for each of the six tasks, and one of fewer than 1,000 parameters; what differs is the noise, its strengths, the loss for colour, and for clutter the step: a column and a row, where the others have the square of 16 filters,
-# with which they had been trained. Each is chosen on validation images:
+# One recipe trains a model for each of the six tasks, and one of fewer than 1,000 parameters; what differs is the noise, its strengths, the loss for colour, and the step: for clutter a column and a row, for Gaussian noise and for salt and pepper a square and means,
+# for the others the square alone, which met their goals. Each is chosen on validation images:
 
 # %%
 handed_in = [name for name, recipe in recipes.RECIPES.items() if not recipe.strength]  # the others come below
@@ -650,8 +693,7 @@ rows = []
 for name, run in finals.items():
     recipe = recipes.RECIPES[name]
     row = {"name": name, "parameters": run.model.count_params(), "minutes": run.seconds / 60} | recipe.options
-    row["step"] = "column and row" if recipe.options.get("separable") else "square"
-    rows.append(row | {"noise": recipe.draw or "canonical", "seen": seen_by(run)})
+    rows.append(row | {"step": step_of(recipe), "noise": recipe.draw or "canonical", "seen": seen_by(run)})
 
 # %% [markdown]
 # What differs between them, and what each cost:
@@ -740,7 +782,7 @@ asked = [
 ]
 
 # %% [markdown]
-# (The legibility that is asked of `clutter_small` is that of the clean digits less .2 points; project W's big model sets the goal for ten marks, project G's published loss that for sigma .2.) Then those at other strengths, and the verdicts:
+# (The legibility that is asked of `clutter_small` is that of the clean digits less .2 points; project W's big model sets the goal for ten marks, project G's published loss that for sigma .2.) Then those at other strengths:
 
 # %%
 goals = [(f"{name}, {key}", scores[name][key], *goal) for name, key, *goal in asked]
@@ -750,11 +792,18 @@ goals += [
     ("gaussian_small on clean input, psnr", elsewhere["gaussian_small", 0.0]["psnr"], ">", 35, ".2f"),
 ]
 compare = {"<=": np.less_equal, "<": np.less, ">=": np.greater_equal, ">": np.greater}
-told = [
-    f"- {what}: {value:{form}}, goal {sign} {goal:{form}}: {'met' if compare[sign](value, goal) else '**missed**'}"
-    for what, value, sign, goal, form in goals
-]
-Markdown("\n".join(told))
+
+# %% [markdown]
+# The verdicts, also in `reports/goals.csv`:
+
+# %%
+verdicts = []
+for what, value, sign, goal, form in goals:
+    met = "met" if compare[sign](value, goal) else "missed"
+    verdicts.append({"goal": what, "value": f"{value:{form}}", "asked": f"{sign} {goal:{form}}", "verdict": met})
+columns = {key: (key, "{}") for key in verdicts[0]}
+saving.write_csv(profile.reports / "goals.csv", verdicts, columns)
+Markdown(evaluation.format_table(verdicts, columns))
 
 # %% [markdown]
 # Ten test pictures of each task, and the saved files:
@@ -769,13 +818,15 @@ for name, run in finals.items():
     learned = recipes.RECIPES[name].draw or "the canonical noise"
     noisy_scores = {key: value for key, value in tables[task][0].items() if key != "name"}
     about = {"task": task, "role": "capped", "scores": scores[name], "noisy_scores": noisy_scores}
-    limits = f"{tests[task].label}, {learned}; takes images of any size, learned on 28x28."
+    whole = ", and uses means over the whole image" if recipes.RECIPES[name].options.get("context") else ""
+    limits = f"{tests[task].label}, {learned}; takes images of any size, learned on 28x28{whole}."
     saving.save_run(run, profile.models, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned
 #
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
-# - What decides is small: where the rectifier stands, how large a batch is, what shape a step has, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
+# - What decides is small: where the rectifier stands, how large a batch is, how many pixels and features a step mixes at once, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
+# - What is the same all over a picture, as the sigma of its noise is, means over the picture can tell; whether a task has any use for that, a screening tells.
 # - Where a goal is missed above, the sections on better steps and on strengths are the attempts to reach it, with their figures.
-# - The model is finished at its last step, not before and not after. Notebook 10b asks whether that was luck, and what happens when a big one trains as long.
+# - The model is finished at its last step, not before and not after. Notebook 10b asks whether its seed was a lucky one, and what happens when a big model trains as long.
