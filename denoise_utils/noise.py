@@ -117,20 +117,27 @@ def _per_image(strength, name, images):
 
 @dataclass(frozen=True)
 class Task:
-    """One denoising task: a dataset, a noise, its canonical strength, what is laid over it, a new size."""
+    """One denoising task: a dataset, a noise, its strengths, what is laid over it, a new size."""
 
     dataset: str
     add_noise: Callable
-    strength: dict
+    strength: dict  # the canonical one
     overlay: str | None = None
     side: int | None = None  # pixels that the images are resized to
+    others: tuple = ()  # strengths that the project's own models are scored under as well
 
 
 TASKS = {
-    "watermark": Task("mnist", add_watermark, {"marks": 10}),
+    "watermark": Task("mnist", add_watermark, {"marks": 10}, others=({"marks": 30},)),
     "occlusion": Task("mnist", add_occlusion, {"thickness": 1}),
-    "clutter": Task("mnist", add_clutter, {"mix": "sum"}, overlay="fashion_mnist"),
-    "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}),
+    "clutter": Task(
+        "mnist",
+        add_clutter,
+        {"mix": "sum"},
+        overlay="fashion_mnist",
+        others=({"mix": "maximum"}, {"mix": "clipped sum"}),
+    ),
+    "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}, others=({"sigma": 0.0},)),
     "salt_pepper": Task("mnist", add_salt_and_pepper, {"amount": 0.5}),
     "masking": Task("mnist", add_masking, {"amount": 0.5}),
     "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=28),

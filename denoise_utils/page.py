@@ -102,8 +102,8 @@ def _table(rows, columns):
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
-def render(report, columns):
-    """Return the whole page for a report.Report; `columns` are those of its table."""
+def render(report, columns, strengths=None):
+    """Return the whole page for a report.Report; `columns` are those of its table, `strengths` of that of others."""
     capped = [row for row in report.models if row["role"] == "capped"]
     failed = f" {len(report.failed)} files could not be read or scored." if report.failed else ""
     noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
@@ -115,5 +115,8 @@ def render(report, columns):
         "that grey targets impose, in nats per pixel; ± is the standard deviation over images."
     )
     notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
-    body = f'<div class="cards">{"".join(models)}</div><h2>All figures</h2>{_table(report.rows, columns)}{notes}'
+    body = f'<div class="cards">{"".join(models)}</div><h2>All figures</h2>{_table(report.rows, columns)}'
+    if report.elsewhere:
+        body += f"<h2>Other strengths of the noise</h2>{_table(report.elsewhere, strengths)}"
+    body += notes
     return document("Parameter budget", lead, body)

@@ -32,6 +32,11 @@ COLUMNS = {
     "legibility": ("read by the judge", "{:.1%}"),
 }
 
+STRENGTHS = {key: COLUMNS[key] for key in ("file", "task")} | {"noise": ("noise", "{}")}
+STRENGTHS |= {"parameters": COLUMNS["parameters"], "excess": COLUMNS["test_excess"]}
+STRENGTHS |= {key: COLUMNS[key] for key in ("psnr", "psnr_sd", "legibility")}
+ELSEWHERE = "the models within the cap, on the same test images; without any error a picture counts as 100 dB"
+
 
 @dataclass
 class Report:
@@ -41,6 +46,7 @@ class Report:
     rows: list = field(default_factory=list)
     sheets: dict = field(default_factory=dict)  # file to {row title: images (10, H, W, C)}
     notes: list = field(default_factory=list)
+    elsewhere: list = field(default_factory=list)  # rows of the project's own small models under other strengths
 
     @property
     def models(self):
@@ -73,6 +79,7 @@ def make_report(folder, cap, profile, report=None):
 
     Each task that a model is for begins with the untouched noisy input and the best of the
     classical filters, tuned on validation images. A file that fails gets a row with its reason.
+    The project's own models within the cap are scored under their task's other strengths, too.
     A `report` that is given is filled row by row: what was scored is in it if this is stopped.
     """
     report, by_task, unreadable = report or Report(cap), {}, []
@@ -89,6 +96,8 @@ def make_report(folder, cap, profile, report=None):
         for task in sorted(by_task):
             entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
             _add_task(report, task, entries, judge, profile)
+            if _is_ours(folder, profile):
+                _add_other_strengths(report, task, entries, judge, profile)
     finally:
         report.rows += unreadable
     return report
@@ -110,11 +119,14 @@ def _count(path, model, card, cap):
     }
 
 
+def _is_ours(folder, profile):
+    return Path(folder).resolve() == profile.models.resolve()
+
+
 def _find_judge(report, folder, profile, entries):
     """Return the project's own judge; only where there is none, one from the folder."""
-    ours = Path(folder).resolve() == profile.models.resolve()
     try:
-        return evaluation.load_judge(profile.models if ours else profile.root / "models")
+        return evaluation.load_judge(profile.models if _is_ours(folder, profile) else profile.root / "models")
     except FileNotFoundError:
         pass
     except ValueError as error:
@@ -129,7 +141,7 @@ def _find_judge(report, folder, profile, entries):
 
 def _add_task(report, task, entries, judge, profile):
     """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
-    sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
+    sizes = _sizes(profile)
     try:
         if task == "pairs" and noise.assignment_task() != "pairs":
             raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
@@ -156,6 +168,24 @@ def _add_task(report, task, entries, judge, profile):
                 shown = {"clean": pairs.test.clean, "noisy": pairs.test.noisy, "denoised": evaluation.clip(output)}
                 report.sheets[row["file"]] = {title: images[:NUM_SHOWN] for title, images in shown.items()}
         report.rows.append(row)
+
+
+def _sizes(profile):
+    return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
+
+
+def _add_other_strengths(report, task, entries, judge, profile):
+    """Add how the models within the cap that could be scored do under the task's other strengths, and their input."""
+    small = [(row, model) for row, model in entries if row["verdict"] == "PASS" and "psnr" in row]
+    for strength in noise.TASKS[task].others if small and task in noise.TASKS else ():
+        test = noise.load_task(task, **_sizes(profile) | {"num_val": 1}, **strength).test
+        about = {"task": task, "noise": ", ".join(f"{key} {value}" for key, value in strength.items())}
+        scores = evaluation.score(test.noisy, test, judge)
+        report.elsewhere.append({"file": "noisy input", "role": "yardstick"} | about | scores)
+        for row, model in small:
+            stopping.check()
+            about |= {key: row[key] for key in ("file", "role", "parameters")}
+            report.elsewhere.append(about | evaluation.score(_predict(model, test.noisy), test, judge))
 
 
 def _predict(model, images):
@@ -205,6 +235,9 @@ def markdown(report):
     caption = f"{report.label}; the same seeded noise for all models of a task; sd over images; "
     caption += "BCE and excess in nats per pixel; filter: the one with the lowest error on validation images"
     table = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
+    if report.elsewhere:
+        shown = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
+        table += f"\n\n### Other strengths\n\n{shown}"
     failed = [f"- **{row['file']}** {row['reason']}" for row in report.failed]
     notes = [f"- {note}" for note in report.notes]
     return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
@@ -219,11 +252,16 @@ def write_partial(report, folder):
 
 
 def write_report(report, folder):
-    """Write budget.csv, budget.md and budget.html to `folder`; a partial one is removed."""
+    """Write budget.csv, budget.md, budget.html and, of the project's own models, strengths.csv to `folder`.
+
+    A partial one is removed.
+    """
     folder = Path(folder)
     saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "data", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
-    saving.write_text(folder / "budget.html", page.render(report, COLUMNS))
+    saving.write_text(folder / "budget.html", page.render(report, COLUMNS, STRENGTHS))
+    if report.elsewhere:
+        saving.write_csv(folder / "strengths.csv", report.elsewhere, STRENGTHS)
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 

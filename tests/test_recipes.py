@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import evaluation, models, profiles, recipes, saving, training
+from denoise_utils import evaluation, models, noise, profiles, recipes, saving, training
 from tests.conftest import ABOUT
 
 SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
@@ -30,7 +30,15 @@ def test_square_is_clutter_small_but_for_its_step():
     assert "separable" not in square.options and ours.options["separable"]
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.REFERENCES if name != "clutter_square"])
+def test_half_is_gaussian_small_but_for_its_lesson():
+    ours, half = recipes.RECIPES["gaussian_small"], recipes.REFERENCES["gaussian_half"]
+    assert ours == replace(half, draw=ours.draw, epochs=ours.epochs) and ours.draw != half.draw
+
+
+LARGER = [name for name in recipes.REFERENCES if name not in ("clutter_square", "gaussian_half")]
+
+
+@pytest.mark.parametrize("name", LARGER)
 def test_reference_is_over_the_cap_and_takes_images(name):
     recipe = recipes.REFERENCES[name]
     model = recipes.builder(recipe, profiles.load_profile("full"))()
@@ -68,6 +76,7 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
     [
         ("marks 0 to 30", 30, 15, 0.99),
         ("sigma, least of three up to .8", 0.8, 0.2, 0.95),  # seldom near the end
+        ("sigma, half .2 and half least of three up to .8", 0.8, 0.2, 0.95),
         ("amount 0 to .9", 0.9, 0.45, 0.99),
     ],
 )
@@ -76,6 +85,13 @@ def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highes
     assert draw.startswith(strength)
     assert values.min() >= 0 and reached * highest < values.max() <= highest
     assert values.mean() == pytest.approx(mean, rel=0.03)
+
+
+def test_half_of_the_pictures_get_the_canonical_sigma(rng):
+    drawn = recipes.DRAWS["sigma, half .2 and half least of three up to .8"](rng, 20000)["sigma"]
+    canonical = np.float32(noise.TASKS["gaussian"].strength["sigma"])
+    assert np.mean(drawn == canonical) == pytest.approx(0.5, abs=0.02)
+    assert np.mean(drawn < canonical / 2) > 0.1  # faint noise is not forgotten
 
 
 def test_strength_of_a_recipe_reaches_the_noise():

@@ -161,6 +161,28 @@ def test_model_with_two_outputs_is_one_failed_file(tmp_path, task):
     assert by_file(found)["fits.h5"]["psnr"] > 0
 
 
+def test_our_own_small_models_are_scored_under_other_strengths_too(tmp_path):
+    profile = dataclasses.replace(profiles.load_profile("tiny"), root=tmp_path, output=tmp_path)
+    save(profile.models, "same", keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Identity()]))
+    save(profile.models, "spots", models.capped_autoencoder(4, 1), task="watermark")
+    save(profile.models, "big", models.capped_autoencoder(40, 2), task="clutter", role="reference")
+    found = report.make_report(profile.models, profiles.CAP, profile)
+    rows = {(row["noise"], row["file"]): row for row in found.elsewhere}
+    names = {"mix maximum": "same.h5", "mix clipped sum": "same.h5", "marks 30": "spots.h5"}
+    assert list(rows) == [(noise, file) for noise, name in names.items() for file in ("noisy input", name)]
+    assert rows["mix maximum", "same.h5"]["psnr"] == rows["mix maximum", "noisy input"]["psnr"]  # it changes nothing
+    assert rows["mix maximum", "same.h5"]["psnr"] != by_file(found)["same.h5"]["psnr"]
+    report.write_report(found, tmp_path / "out")
+    with open(tmp_path / "out" / "strengths.csv") as file:
+        assert [row["noise"] for row in csv.DictReader(file)] == [row["noise"] for row in found.elsewhere]
+    assert "| spots.h5 | watermark | marks 30 |" in (tmp_path / "out" / "budget.md").read_text()
+    assert "marks 30" in (tmp_path / "out" / "budget.html").read_text()
+
+
+def test_models_of_others_are_scored_under_the_canonical_noise_alone(found):
+    assert found.elsewhere == []
+
+
 def test_headline_says_what_a_capped_model_makes_of_its_input(found):
     lines = report.headline(found).splitlines()
     assert [line.split("**")[1] for line in lines] == ["no_card.h5", "fits.h5"]

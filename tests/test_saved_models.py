@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from denoise_utils import data, evaluation, models, noise, profiles, saving, sources
+from denoise_utils import data, evaluation, models, noise, profiles, recipes, saving, sources
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "models").glob("*.h5"))
@@ -51,8 +51,10 @@ def test_judge_reads_clean_digits(real_data):
 
 
 def load_its_task(card, num_test):
-    """Return the pairs of a card's task; skip where its datasets are not here, or have fewer images."""
-    pairs = noise.load_task(card["task"], num_train=1, num_val=1, num_test=num_test)
+    """Return the pairs that a card's scores are of; skip where its datasets are not here, or have fewer images."""
+    recipe = recipes.ALL.get(card["settings"]["name"])
+    strength = recipe.strength if recipe else {}  # of clutter's other mixes
+    pairs = noise.load_task(card["task"], num_train=1, num_val=1, num_test=num_test, **strength)
     if pairs.record["datasets"] != card["settings"]["data"]["datasets"] or len(pairs.test.clean) != num_test:
         pytest.skip("the card's scores are of other images")
     return pairs
