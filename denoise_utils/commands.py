@@ -41,7 +41,7 @@ def report(arguments):
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
     print(budget.markdown(found))  # first: it is not lost if it cannot be written
     budget.write_report(found, out)
-    print(f"Written to {out}: budget.csv, budget.md, budget.html")
+    print(f"Written to {out}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
     return found.exit_code
 
 

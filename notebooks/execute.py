@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
 from denoise_utils import saving
 
 MOST = 490_000  # characters of a notebook; one with more is stored with the second palette
-PALETTES = ((64, None), (24, 96))  # colours of a drawing or a gray picture, and of a colour photograph (None: all)
+PALETTES = ((64, None), (24, 96))  # of a gray picture, and of a colour photograph (None: all its colours)
+DRAWING = 64  # colours of a drawing, which are told apart by them
 
 # What TensorFlow says on standard error while it starts, whatever its log level.
 STARTUP = re.compile(
@@ -123,25 +124,29 @@ def tidy(notebook):
         if cell.cell_type == "code":
             cell.outputs = kept
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
-    for drawing, photograph in PALETTES:
-        shrink_figures(notebook, drawing, photograph)
+    for gray, photograph in PALETTES:
+        shrink_figures(notebook, gray, photograph)
         if len(nbformat.writes(notebook)) <= MOST:
             break
 
 
-def shrink_figures(notebook, drawing, photograph):
-    """Store the figures with as few colours as told."""
+def shrink_figures(notebook, gray, photograph):
+    """Store the figures with as few grays or colours as told."""
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if "image/png" in output.get("data", {}):
-            output.data["image/png"] = shrink(output.data["image/png"], drawing, photograph)
+            output.data["image/png"] = shrink(output.data["image/png"], gray, photograph)
 
 
-def shrink(png, drawing, photograph):
-    """Return a figure (PNG as base64) with so many colours or grays; those of a colour photograph, None for all."""
+def shrink(png, gray, photograph):
+    """Return a figure (PNG as base64) with so many grays, or colours of a photograph, None for all."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    number = drawing if image.getcolors(5000) is not None else photograph
+    colours, number, method = image.getcolors(5000), photograph, Image.Quantize.MEDIANCUT
+    if colours and all(red == green == blue for _, (red, green, blue) in colours):
+        number = gray
+    elif colours:
+        number, method = DRAWING, Image.Quantize.MAXCOVERAGE  # median cut loses the colours of thin lines
     if number:
-        image = image.quantize(number, dither=Image.Dither.NONE)
+        image = image.quantize(number, method, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,5 +1,8 @@
 """notebooks/execute.py: own pairs, a cell that fails, a kernel that dies, Ctrl-C, wrong words."""
 
+import base64
+import importlib.util
+import io
 import json
 import pickle
 import signal
@@ -8,7 +11,9 @@ import sys
 import time
 
 import numpy as np
+from PIL import Image
 
+from tests.conftest import ROOT
 from tests.execution import execute
 
 
@@ -21,6 +26,29 @@ def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
     assert code == 0, printed[-4000:]
     assert (project / "build" / "tiny" / "models" / "pairs_cap_baseline.h5").is_file()
     assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()
+
+
+def test_thin_lines_keep_their_colours_and_photographs_their_number(rng):
+    about = importlib.util.spec_from_file_location("execute_notebooks", ROOT / "notebooks" / "execute.py")
+    script = importlib.util.module_from_spec(about)
+    about.loader.exec_module(script)
+
+    def stored(pixels):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        kept = script.shrink(base64.b64encode(buffer.getvalue()).decode(), 24, 96)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(kept))).convert("RGB")).reshape(-1, 3)
+
+    lines = [(255, 127, 14), (214, 39, 40), (148, 103, 189), (227, 119, 194), (188, 189, 34), (23, 190, 207)]
+    drawing = np.full((100, 100, 3), 255, np.uint8)
+    drawing[:50] = np.linspace(0, 250, 100, dtype=np.uint8)[:, None]  # many grays
+    for row, colour in enumerate(lines):
+        drawing[60 + row, :20] = colour
+    assert set(lines) <= {tuple(map(int, colour)) for colour in stored(drawing)}
+    gray = np.repeat(rng.integers(0, 256, (100, 100, 1), dtype=np.uint8), 3, axis=-1)
+    assert len(np.unique(stored(gray), axis=0)) <= 24
+    photograph = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    assert 24 < len(np.unique(stored(photograph), axis=0)) <= 96
 
 
 def test_first_error_stops_and_names_the_cell(project):

@@ -16,6 +16,8 @@ TEXTS = sorted((ROOT / "notebooks" / "text").glob("*.py"))
 NAMES = [path.stem for path in TEXTS]
 MODELS = [
     "clutter_cap_baseline",
+    "clutter_clipped_sum",
+    "clutter_maximum",
     "clutter_medium",
     "clutter_project_c",
     "clutter_small",

@@ -30,7 +30,7 @@ print(profiles.describe(profile, seed))
 # student use who may spend 3,600 parameters? What does each step do to the picture? Does it beat a model of millions?
 #
 # - **Consumes**: the clutter task and the judge of notebook 2; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them. A model in `models/` that was trained with the very settings asked for counts as its finished run.
-# - **Produces**: `models/{clutter,watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (of clutter, notebook 10b keeps the best of three seeds) and `clutter_tiny.h5`; `reports/frontier.csv` with its figures, and `reports/goals.csv`.
+# - **Produces**: `models/{watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (`clutter_small.h5` is saved by notebook 10b, as the best of three seeds), `clutter_tiny.h5`, `clutter_maximum.h5` and `clutter_clipped_sum.h5`; `reports/frontier.csv` with its figures, and `reports/goals.csv`.
 
 # %%
 judge = evaluation.load_judge(profile.models)
@@ -51,40 +51,55 @@ muon = recipes.COMMON  # batches of 16 at rate .004; what Muon is comes below
 screening = muon | adam | {"epochs": profile.pick(3, 1), "runs": profile.runs, "name": "tying_screen"}
 targets = (pairs.train.clean, pairs.val.clean)
 
-
-def screen(build, seed=0, depth=1, fresh=True, **changes):
-    """Train one idea at the screening's scale; `depth` is the number of images that the model returns."""
-    clean, val_clean = (np.repeat(images, depth, axis=-1) for images in targets)
-    inputs = pairs.train.clean if fresh else pairs.train.noisy
-    kept = {"augment": fresh_noise if fresh else None, "record": pairs.record | {"fresh": fresh}, "seed": seed}
-    return training.train(build, (inputs, clean), (pairs.val.noisy, val_clean), **screening | kept | changes)
-
-
 # %% [markdown]
-# A model with everything that will be varied: how often the convolution is applied, its filters, rectifying after it or before it, at half resolution, or with a loss on every fourth step (deep supervision).
+# An idea is a model, a seed, or another setting; a smaller part of the images comes into one comparison:
 
 
 # %%
-def variant(steps=SOME, filters=16, after=False, activation="relu", half=False, deep=False):
+def screen(build, seed=0, depth=1, fresh=True, part=None, **changes):
+    """Train one idea at the screening's scale, on the first `part` images; the model returns `depth` images."""
+    clean, val_clean = (np.repeat(images, depth, axis=-1) for images in targets)
+    inputs = pairs.train.clean if fresh else pairs.train.noisy
+    images = {"train": len(clean[:part]), "val": len(val_clean)}
+    record = pairs.record | {"fresh": fresh, "images": images}
+    kept = {"augment": fresh_noise if fresh else None, "record": record, "seed": seed}
+    train_data = (inputs[:part], clean[:part])
+    return training.train(build, train_data, (pairs.val.noisy, val_clean), **screening | kept | changes)
+
+
+# %% [markdown]
+# A model with everything that will be varied: how often the convolution is applied, its filters, rectifying after it or before it, how large its first weights are, at half resolution, or with a loss on every fourth step (deep supervision).
+
+
+# %%
+def variant(steps=SOME, filters=16, after=False, large=False, activation="relu", half=False, deep=False):
     """Build a weight-tied denoiser that differs from `models.tied_denoiser` in what is named."""
     inputs, start = layers.Input((28, 28, 1)), keras.initializers.VarianceScaling(1.2 / steps, "fan_avg", "uniform")
-    shared = layers.Conv2D(filters, 3, padding="same", kernel_initializer="glorot_uniform" if after else start)
+    shared = layers.Conv2D(filters, 3, padding="same", kernel_initializer="glorot_uniform" if large else start)
     rectify = layers.Activation(activation)
     readout = layers.Conv2D(1, 3, padding="same", activation="sigmoid", name="readout")
     x, images = layers.Conv2D(filters, 3, strides=2 if half else 1, padding="same")(inputs), []
     for _ in range(steps):
         added = rectify(shared(x)) if after else shared(rectify(x))
         x = layers.Add()([x, added])
-        images.append(readout(x)) if deep else None
+        images += [readout(x)] if deep else []
     x = layers.UpSampling2D(2)(x) if half else x
     return keras.Model(inputs, layers.Concatenate()(images[3::4]) if deep else readout(x))
 
 
 # %% [markdown]
+# In formulas, for a noisy picture $y$ and $T$ steps, where $*$ is a convolution with a bias: $h_0 = S * y$; then $h_{t+1} = h_t + K * \max(0, h_t)$ with the *same* $K$ every time; the denoised picture is the sigmoid of $R * h_T$. With $F$ filters of 3x3 these are $10F + (9F^2 + F) + (9F + 1)$ parameters, whatever $T$ is:
+
+# %%
+F = 16
+counted = {steps: models.tied_denoiser(F, steps).count_params() for steps in (1, 4, SOME)}
+print(f"by the formula {10 * F + 9 * F**2 + F + 9 * F + 1:,}; counted, by steps: {counted}")
+
+# %% [markdown]
 # ## From the capped baseline, one change at a time
 #
-# First the winner of notebook 4's grid; then its decoder gets the encoder's tensors; then resolution instead of poolings, with the middle convolution applied once; then the same parameters twelve times; then rectified before the
-# convolution instead of after it; then trained by another optimizer, Muon, on batches of 16 at rate .004, of which more below; then each step a column of three pixels and a row of three instead of a square of nine, with 22 filters instead of 16
+# First the winner of notebook 4's grid; then a deeper and narrower one whose decoder gets the encoder's tensors (three things at once); then resolution instead of poolings, with the middle convolution applied once; then the same parameters twelve times; then with first weights that are the
+# smaller the more often they are applied; then rectified before the convolution instead of after it; then trained by another optimizer, Muon, on batches of 16 at rate .004, of which more below; then each step a column of three pixels and a row of three instead of a square of nine, with 22 filters instead of 16
 # (more parameters too: a later section compares at equal ones); and last sixteen times. (Fewer times in the quick profile.)
 
 # %%
@@ -92,8 +107,9 @@ column_and_row = partial(models.tied_denoiser, 22, separable=True)
 ladder = {
     "pool and upsample": (partial(models.capped_autoencoder, 20, 1), {}),
     "with skips": (partial(models.skip_autoencoder, 8, 3), {}),
-    "full resolution, applied once": (partial(variant, 1, after=True), {}),
-    f"applied {SOME} times": (partial(variant, after=True), {}),
+    "full resolution, applied once": (partial(variant, 1, after=True, large=True), {}),
+    f"applied {SOME} times": (partial(variant, after=True, large=True), {}),
+    "small first weights": (partial(variant, after=True), {}),
     "rectified before": (variant, {}),
     "Muon, small batches": (variant, muon),
     "a column and a row": (partial(column_and_row, SOME), muon),
@@ -102,7 +118,7 @@ ladder = {
 climbed = {name: screen(build, **changes) for name, (build, changes) in ladder.items()}
 
 # %% [markdown]
-# Each rung in figures (validation images; excess in nats per pixel), and as a curve:
+# Each rung in figures (validation images; excess in nats per pixel), and as a bar:
 
 
 # %%
@@ -138,8 +154,15 @@ Markdown(evaluation.format_table(rungs, columns, caption))
 # What each change did to the excess:
 
 # %%
-figure = plots.show_curves(climbed, floor, pairs.label)
 excess = {row["name"]: row["excess"] for row in rungs}
+figure, axis = plots.plt.subplots(figsize=(7, 3))
+bars = axis.barh(list(excess), list(excess.values()), color=["0.7"] + ["C0"] * len(climbed))
+axis.bar_label(bars, fmt="%.4f", padding=3, fontsize=8)
+axis.set(xscale="log", xlim=(None, 0.4), xlabel="excess (nats per pixel)")
+axis.set_xticks([0.01, 0.03, 0.1, 0.3], ["0.01", "0.03", "0.1", "0.3"], minor=False)
+axis.minorticks_off()
+axis.invert_yaxis()
+figure.tight_layout()
 steps = [f"*{b}* {excess[b] / excess[a] - 1:+.0%}" for a, b in itertools.pairwise(climbed)]
 Markdown(f"Change of the excess from rung to rung: {', '.join(steps)}.")
 
@@ -162,14 +185,16 @@ figure = plots.show_images(rows, pairs.val.clean[shown], pairs.label)
 # One idea concerns how a step is taken. The shared kernel gathers the gradients of all its applications, and a few directions drown the others. Muon (Jordan et al. 2024) replaces the gradient, taken as a matrix, by the nearest orthogonal one, so that every direction is learned at the same speed (`denoise_utils/optimizers.py`).
 
 # %%
+QUARTER = {"part": 3000, "epochs": 12}  # as many images presented, each four times as often
 based = [climbed["rectified before"]] + [screen(variant, seed=s) for s in profile.seeds[1:]]
 ideas = {
     "4 steps": (partial(variant, 4), {}),
     f"{MANY} steps": (partial(variant, MANY), {}),
     "constant learning rate": (variant, {"schedule": "constant"}),
-    "the same noise in every epoch": (variant, {"fresh": False}),
+    "3,000 images, 12 epochs": (variant, QUARTER),
+    "3,000 images, 12 epochs, the same noise": (variant, QUARTER | {"fresh": False}),
     "batches of 128": (variant, {"batch_size": 128}),
-    "moving average of weights, .999": (variant, {"average": 0.999}),
+    "moving average of weights, .99": (variant, {"average": 0.99}),
     "Muon instead of Adam": (variant, {"optimizer": "muon"}),
     "SiLU instead of ReLU": (partial(variant, activation="silu"), {}),
     "at half resolution": (partial(variant, half=True), {}),
@@ -200,15 +225,18 @@ columns |= {"change": ("change of excess", "{:+.0%}"), "sds": ("in sd of the bas
 Markdown(evaluation.format_table(table, columns, f"{caption}, save for the base"))
 
 # %% [markdown]
-# In words. (A moving average over a thousand updates still holds much of the beginning in so short a training: its row says nothing about long ones. The same goes for noise that is the same in every epoch, which three epochs hardly show.)
+# In words. (Fresh noise should show its use where pictures come back often: compare the two rows of 3,000 images, which see as many pictures as all others do.)
 
 # %%
 changes = {row["name"]: row for row in table[len(based) :]}
-better = [name for name, row in changes.items() if row["sds"] < -5]
-worse = [name for name, row in changes.items() if row["sds"] > 5]
+few_images = [row["sds"] for name, row in changes.items() if name.startswith("3,000")]
+again = few_images[1] - few_images[0] if few_images else None
+better = [f"*{name}*" for name, row in changes.items() if row["sds"] < -5]
+worse = [f"*{name}*" for name, row in changes.items() if row["sds"] > 5]
 Markdown(
-    f"Better than the base by more than five standard deviations (three seeds tell no smaller difference): {', '.join(better) or 'nothing'}. Worse by as much: {', '.join(worse) or 'nothing'}. "
+    f"Better than the base by more than five standard deviations (the yardstick of this notebook, for three seeds tell a standard deviation only roughly): {'; '.join(better) or 'nothing'}. Worse by as much: {'; '.join(worse) or 'nothing'}. "
     f"4 steps to {MANY}, with the same parameters: the excess falls from {changes['4 steps']['excess']:.4f} to {changes[f'{MANY} steps']['excess']:.4f}. What steps cost in time is measured by `make bench`."
+    + (f" With 3,000 images, the same noise instead of fresh: {again:+.1f} standard deviations." if again else "")
 )
 
 # %% [markdown]
@@ -282,13 +310,13 @@ Markdown(evaluation.format_table(table, {key: columns[key] for key in (*keys, "c
 ranked = sorted(table, key=lambda row: row["excess"])
 told = [f"*{row['name']}* ({row['change']:+.0%})" for row in ranked]
 Markdown(
-    f"From the lowest excess to the highest: {', '.join(told)}. The base's seeds differ by {spread / center:.1%} of its excess (one standard deviation): what differs by less than three of these may be chance."
+    f"From the lowest excess to the highest: {', '.join(told)}. The base's seeds differ by {spread / center:.1%} of its excess (one standard deviation): what differs by less than five of these may be chance, and so no step is shown to be better than a square of as many parameters."
 )
 
 # %% [markdown]
 # ## What does each step do?
 #
-# The readout, which the training puts after the last step, put after every one. First the long training of the model under the cap: the last rung's recipe, all images. (Its sixteen steps are no better than twelve in a short training; steps cost no parameters, and with the square they gained.) `python -m denoise_utils train clutter_small --profile full` is the same call.
+# The readout, which the training puts after the last step, put after every one. First the long training of the model under the cap: the last rung's recipe, all images. (A short training cannot tell its step from a square of as many parameters, nor sixteen steps from twelve; we took the column and row for their 22 features and the steps because they cost no parameters. What a square of 18 filters would reach in a long training was not measured.) `python -m denoise_utils train clutter_small --profile full` is the same call.
 
 # %%
 small = recipes.train("clutter_small", profile)
@@ -310,41 +338,45 @@ rows |= {"clean": pairs.val.clean[picked]}
 figure = plots.show_images(rows, pairs.val.clean[picked], pairs.label)
 
 # %% [markdown]
-# Over 1,000 validation pictures (fewer in the quick profile), and beyond: the same weights applied *more* often than in training.
+# The readout was trained for the last step alone: early pictures are gray where it cannot know yet. Over 1,000 validation pictures (fewer in the quick profile), and beyond: the same weights applied *more* often than in training.
 
 # %%
-trained, some = len(added), slice(0, 1000)
-means = {}
-for number in sorted({1, 2, 4, 8, 12, 16, trained - 1, trained, trained + 1, trained + 4, 2 * trained}):
+usual, some = len(added), slice(0, 1000)
+after = {}
+for number in sorted({1, 2, 4, 8, 12, 16, usual - 1, usual, usual + 1, usual + 4, 2 * usual}):
     other = models.tied_denoiser(**recipes.RECIPES["clutter_small"].options | {"steps": number})
     other.set_weights(small.model.get_weights())
-    means[number] = float(
+    after[number] = float(
         evaluation.psnr(evaluation.predict(other, pairs.val.noisy[some]), pairs.val.clean[some]).mean()
     )
 figure, axes = plots.plt.subplots(figsize=(7, 3.2))
-axes.plot(means.keys(), means.values(), "o-")
-axes.axvline(trained, color="0.4", linestyle=":", label="steps in training")
+axes.plot(after.keys(), after.values(), "o-")
+axes.axvline(usual, color="0.4", linestyle=":", label="steps in training")
 axes.set(xlabel="steps", ylabel="PSNR (dB)")
 axes.legend()
 figure.tight_layout()
 
 # %% [markdown]
-# Does running more steps help?
+# When is the work done, and does running more steps help?
 
 # %%
+usual_steps = [number for number in after if number <= usual]
+jump = max(itertools.pairwise(usual_steps), key=lambda pair: after[pair[1]] - after[pair[0]])
+start = evaluation.psnr(pairs.val.noisy[some], pairs.val.clean[some]).mean()
 Markdown(
-    f"{means[trained]:.2f} dB after the {trained} steps of training, {means[trained - 1]:.2f} after one fewer, {means[trained + 1]:.2f} after one more, {means[trained + 4]:.2f} after four more and {means[2 * trained]:.2f} after twice as many. "
+    f"The noisy pictures have {start:.2f} dB, after one step {after[1]:.2f}; the steepest part of the way is from step {jump[0]} ({after[jump[0]]:.2f} dB) to step {jump[1]} ({after[jump[1]]:.2f}).\n\n"
+    f"{after[usual]:.2f} dB after the {usual} steps of training, {after[usual - 1]:.2f} after one fewer, {after[usual + 1]:.2f} after one more, {after[usual + 4]:.2f} after four more and {after[2 * usual]:.2f} after twice as many. "
     + (
         "More steps help."
-        if max(means, key=means.get) > trained
-        else "More steps do not help: the model has learned to be finished at its last step, not to come to rest there."
+        if max(after, key=after.get) > usual
+        else "More steps do not help: the model stops at its last step by training, not by itself; one step more or fewer costs little, twice as many cost everything."
     )
 )
 
 # %% [markdown]
 # ## The frontier at one scale
 #
-# Quality against parameters, every point under the *screening's* schedule and number of images: the weight-tied family by its filters, autoencoders that pool, the older projects' architectures (project W's big one among them), a plain U-Net, and those of two common tutorials. All are trained by Adam, as most of them were.
+# Quality against parameters, every point under the *screening's* schedule and number of images: the weight-tied family by its filters, autoencoders that pool, the older projects' architectures (project W's big one among them), a plain U-Net, and those of two common tutorials. All are trained by Adam in batches of 32, as most of them were.
 
 # %%
 points = {f"tied, {filters} filters": partial(variant, SOME, filters) for filters in (5, 9, 12, 16, 24)}
@@ -377,11 +409,12 @@ for name, run in frontier.items():
     rows.append(row_of(name, run))
 rows.sort(key=lambda row: row["parameters"])
 long_row = row_of("tied, trained long", small)
+seen = f"{seen_by(small):,} images; the others {rows[0]['seen']:,}"
 every_row = [{"task": "clutter"} | row for row in [*lines, *rows, long_row]]
 Markdown(evaluation.format_table(lines + rows, {key: columns[key] for key in keys}, caption))
 
 # %% [markdown]
-# On logarithmic axes, with the cap; the star is the model that was trained long:
+# On logarithmic axes, with the cap; the star is the model that was trained long, which none of the others were (notebook 10b does that):
 
 # %%
 units = {"excess": {"yscale": "log", "ylabel": "excess (nats per pixel)"}, "psnr": {"ylabel": "PSNR (dB)"}}
@@ -391,10 +424,10 @@ for axis, key in zip(axes, units, strict=True):
     axis.plot([row["parameters"] for row in tied], [row[key] for row in tied], "o-", label=f"tied, {SOME} steps")
     for number, row in enumerate(row for row in rows if row not in tied):
         axis.plot(row["parameters"], row[key], "s^vDPXphd<>H8"[number % 13], label=row["name"])
-    axis.plot(long_row["parameters"], long_row[key], "k*", markersize=10, label=long_row["name"])
+    axis.plot(long_row["parameters"], long_row[key], "k*", markersize=10, label=f"tied, trained long\n({seen})")
     for line, style in zip(lines, (":", "--"), strict=True):
         axis.axhline(line[key], color="0.5", linestyle=style, label=line["name"])
-    axis.axvline(profiles.CAP, color="0.8")
+    axis.axvline(profiles.CAP, color="0.8", zorder=0)
     axis.set(xscale="log", xlabel="parameters (the gray line is the cap)", **units[key])
 axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 figure.tight_layout()
@@ -414,7 +447,7 @@ def bend_of(tied):
     parts = [f"{power:.2f} up to {row['parameters']:,}" for power, row in zip(powers, tied[1:], strict=True)]
     text = f"The excess goes with the parameters to the power of {', '.join(parts)}"
     flatter = np.diff(powers)
-    if len(powers) < 3 or flatter.max() < 0.1:
+    if max(flatter, default=0) < 0.1:  # seeds that differ by 2 % move such a power by about .03
         return f"{text}: no bend that one seed a point could show."
     return f"{text}: the bend, as far as one seed a point shows it, is at {tied[1 + int(np.argmax(flatter))]['parameters']:,} parameters."
 
@@ -433,7 +466,7 @@ Markdown(
 )
 
 # %% [markdown]
-# All points were trained by Adam. The ladder's last rung, by Muon, has seen as many images; beside the largest models:
+# All points were trained by Adam. The ladder's last rung, by Muon in batches of 16, has seen as many images; beside the largest models (a standard deviation over seeds was about 2 % above; these have one seed each):
 
 # %%
 largest = [f"{row['name']} {row['excess']:.4f}" for row in rows if row["parameters"] > 1e6]
@@ -444,17 +477,17 @@ Markdown(
 # %% [markdown]
 # ## The frontier of the other tasks
 #
-# The same schedule on half as many images, for each task under its canonical noise: weight-tied models, autoencoders with skips, and what the task's own older project used; for Gaussian noise and colour a U-Net, for Gaussian noise also the two tutorials' models. All steps are squares here.
+# The same schedule on half as many images, for each task under its canonical noise: weight-tied models, autoencoders with skips, what the task's own older project used, and a U-Net of a million parameters; for Gaussian noise also the two tutorials' models. All steps are squares here.
 
 # %%
 skips, gated = models.skip_autoencoder, partial(models.gated_autoencoder, channels=3)
-plain = {"skips, 8 filters": partial(skips, 8, 3), "skips, 32 filters": partial(skips, 32, 3)}
+plain = {"skips, 8 filters": partial(skips, 8, 3), "skips, 32 filters": partial(skips, 32, 3), "U-Net": models.unet}
 taught = {name: points[name] for name in points if name.startswith("tutorial")}
-big = {"project W, small": originals.project_w_small, "project W, big": originals.project_w_big}
+older = {"project W, small": originals.project_w_small, "project W, big": originals.project_w_big}
 others = {
-    "watermark": plain | big,
+    "watermark": plain | older,
     "occlusion": plain | {"project O": originals.project_o_dense},
-    "gaussian": plain | taught | {"project G": originals.project_g_nine_layers, "U-Net": models.unet},
+    "gaussian": plain | taught | {"project G": originals.project_g_nine_layers},
     "salt_pepper": plain,
     "colour": {"gated, 16 filters": partial(gated, 16, 1), "gated, 32 filters": partial(gated, 32, 2)}
     | {"project R": originals.project_r_encoder_decoder, "U-Net": partial(models.unet, **recipes.PHOTOS)},
@@ -506,6 +539,7 @@ def climb(task, builders):
 
 # %%
 by_task = {task: climb(task, builders) for task, builders in others.items()}
+longest = {task: max(row["seen"] for row in found[2:]) for task, found in by_task.items()}
 added_rows = [row for found in by_task.values() for row in found]
 saving.write_csv(
     profile.reports / "frontier.csv", every_row + added_rows, ("task", *keys, "seen", "ssim", "mse", "bce")
@@ -535,7 +569,7 @@ def kinds_of(found):
 
 
 # %% [markdown]
-# Excess and PSNR against parameters, a column per task; the gray lines are the cap, the untouched input (dotted) and the best filter (dashed); the star is the model that was trained long:
+# Excess and PSNR against parameters, a column per task; the gray lines are the cap, the untouched input (dotted) and the best filter (dashed); the star is the model that was trained long, on many more images, as none of the others was:
 
 # %%
 figure, axes = plots.plt.subplots(2, len(by_task), figsize=(2.7 * len(by_task) + 0.3, 5.6), squeeze=False)
@@ -545,9 +579,9 @@ for (task, found), pair in zip(by_task.items(), axes.T, strict=True):
             axis.axhline(row[key], color="0.5", linestyle=style)
         for name, look, of_kind in kinds_of(found):
             axis.plot([row["parameters"] for row in of_kind], [row[key] for row in of_kind], label=name, **look)
-        axis.axvline(profiles.CAP, color="0.8")
+        axis.axvline(profiles.CAP, color="0.8", zorder=0)
         axis.set(xscale="log", yscale="log" if key == "excess" else "linear", xlabel="parameters")
-    pair[0].set(title=task)
+    pair[0].set_title(f"{task}\n{found[2]['seen']:,} images; star {longest[task]:,}", fontsize=9)
 axes[0][0].set(ylabel="excess (nats per pixel)")
 axes[1][0].set(ylabel="PSNR (dB)")
 entries = {name: line for axis in axes[1] for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -559,34 +593,35 @@ figure.tight_layout()
 
 # %%
 plots.save_figure(figure, profile.reports / "frontier_others.png")
-lines = []
+sentences = []
 for task, found in by_task.items():
     family = [row for row in found if row["name"].startswith("tied") and row["name"].endswith("filters")]
     ours = family[-1]
     larger = [row for row in found[2:] if row["parameters"] > ours["parameters"] and "long" not in row["name"]]
     told = [f"{row['name']} ({row['parameters']:,}, {ours['psnr'] - row['psnr']:+.2f} dB)" for row in larger]
-    lines.append(
+    sentences.append(
         f"- {task}, {ours['parameters']:,} parameters, {ours['psnr']:.2f} dB; against {', '.join(told) or 'none'}. {bend_of(family)}"
     )
-Markdown("\n".join(lines))
+Markdown("\n".join(sentences))
 
 # %% [markdown]
 # ## Which strengths should training see?
 #
-# One model is asked for all Gaussian noise, sigma 0 to .8, for a low cross-entropy at .2 and for clean pictures that stay clean. Which sigmas should it learn from? Drawn uniformly, as a fourth power, as the least of three, or .2 alone? And by which step: a square, a
+# One model is asked for all Gaussian noise, sigma 0 to .8, for a low cross-entropy at .2 and for clean pictures that stay clean. Which sigmas should it learn from? Drawn uniformly, as a fourth power, as the least of three, .2 in every second picture, or .2 alone? And by which step: a square, a
 # column and a row, or a square together with the features' means over the whole picture? Every picture has a strength of its own, which a model must find out to do neither too much nor too little, and the means are the same everywhere, as the strength is.
 
 # %%
 gauss, least = noise.load_task("gaussian", **few, seed=seed), "sigma, least of three up to .8"
+half = "sigma, half .2 and half least of three up to .8"
 draws = {"uniform": lambda rng, number: {"sigma": 0.8 * rng.random(number, np.float32)}}
 draws["sigma .8 u^4"] = lambda rng, number: {"sigma": 0.8 * rng.random(number, np.float32) ** 4}
-draws[least] = recipes.DRAWS[least]
+draws |= {drawn: recipes.DRAWS[drawn] for drawn in (least, half)}
 draws[".2 alone"] = lambda rng, number: {"sigma": 0.2}
 with_means = partial(models.tied_denoiser, **recipes.BLIND | {"steps": SOME})
 lessons = [(drawn, "square", variant) for drawn in draws]
 lessons += [(least, "square, 18 filters", partial(variant, SOME, 18))]
 lessons += [(least, "column and row", partial(column_and_row, SOME))]
-lessons += [(drawn, "square and means", with_means) for drawn in ("sigma .8 u^4", least)]
+lessons += [(drawn, "square and means", with_means) for drawn in ("sigma .8 u^4", least, half)]
 lessons = profile.pick(lessons, lessons[:1])
 
 # %% [markdown]
@@ -637,7 +672,7 @@ sparing = [row for row in table[1:] if row["kept"] > 35 and row["parameters"] <=
 best = min(sparing, key=lambda row: row["bce"])
 ours = [row for row in table[1:] if (row["name"], row["drawn"]) == (kind, lesson.draw)]
 told = [
-    f"The handed-in model's, *{kind}; {lesson.draw}*, has {row['bce']:.4f} at this scale, and {row['kept']:.1f} dB on clean pictures."
+    f"The handed-in model's, *{kind}; {lesson.draw}*, has {row['bce']:.4f} at this scale, and {row['kept']:.1f} dB on clean pictures; its long training lifts both (below)."
     for row in ours
 ]
 Markdown(" ".join([f"The lowest: *{best['name']}; {best['drawn']}*, {best['bce']:.4f}.", *told]))
@@ -683,17 +718,19 @@ Markdown(
 # %% [markdown]
 # ## The models that are handed in
 #
-# One recipe trains a model for each of the six tasks, and one of fewer than 1,000 parameters; what differs is the noise, its strengths, the loss for colour, and the step: for clutter a column and a row, for Gaussian noise and for salt and pepper a square and means,
-# for the others the square alone, which met their goals. Each is chosen on validation images:
+# One recipe (Muon, batches of 16, a rate of .004 that falls to 0 as a cosine) trains a model for each of the six tasks, one of fewer than 1,000 parameters, and one for each of clutter's harder mixes; the table has what differs. The step is a square, which met the goals of most, for `clutter_small` a column and a row, for
+# Gaussian noise and for salt and pepper a square and means; for colour the output is the input plus what the readout says, elsewhere the readout's sigmoid. Each is chosen on validation images:
 
 # %%
-handed_in = [name for name, recipe in recipes.RECIPES.items() if not recipe.strength]  # the others come below
-finals = {name: small if name == "clutter_small" else recipes.train(name, profile) for name in handed_in}
+everything = {name: small if name == "clutter_small" else recipes.train(name, profile) for name in recipes.RECIPES}
+mixes = {recipe.strength["mix"]: name for name, recipe in recipes.RECIPES.items() if recipe.strength}
+finals = {name: run for name, run in everything.items() if name not in mixes.values()}
 rows = []
-for name, run in finals.items():
+for name, run in everything.items():
     recipe = recipes.RECIPES[name]
     row = {"name": name, "parameters": run.model.count_params(), "minutes": run.seconds / 60} | recipe.options
-    rows.append(row | {"step": step_of(recipe), "noise": recipe.draw or "canonical", "seen": seen_by(run)})
+    row |= {"step": step_of(recipe), "noise": recipe.strength.get("mix") or recipe.draw or "canonical"}
+    rows.append(row | {"loss": recipe.loss.replace("_", " "), "epochs": len(run.history), "seen": seen_by(run)})
 
 # %% [markdown]
 # What differs between them, and what each cost:
@@ -704,6 +741,8 @@ columns |= {
     "steps": ("steps", "{}"),
     "step": ("step", "{}"),
     "noise": ("noise in training", "{}"),
+    "loss": ("loss", "{}"),
+    "epochs": ("epochs", "{}"),
     "seen": ("images seen", "{:,}"),
 }
 Markdown(evaluation.format_table(rows, columns | {"minutes": ("minutes, as their cards tell", "{:.0f}")}))
@@ -740,41 +779,36 @@ for task, table in tables.items():
 # Strengths other than the canonical one: 30 marks, no noise at all, and the two harder mixes of clutter, with a model trained for each beside `clutter_small`, which never saw them.
 
 # %%
-trained = {recipes.RECIPES[name].strength["mix"]: name for name in recipes.RECIPES if name not in finals}
 strengths = [("watermark", "marks", 30), ("gaussian", "sigma", 0.0)]
-strengths += [("clutter", "mix", mix) for mix in trained]
-rows, elsewhere = [], {}
+strengths += [("clutter", "mix", mix) for mix in mixes]
+rows_elsewhere, elsewhere = [], {}
 for task, key, value in strengths:
     found = noise.load_task(task, **sizes | {"num_val": 1, key: value}).test
     about = {"noise": f"{task}, {key} {value}"}
-    rows.append(about | {"name": "noisy input"} | evaluation.score(found.noisy, found, judge))
-    names = [f"{task}_small"] + ([trained[value]] if task == "clutter" else [])
+    rows_elsewhere.append(about | {"name": "noisy input"} | evaluation.score(found.noisy, found, judge))
+    names = [f"{task}_small"] + ([mixes[value]] if task == "clutter" else [])
     for name in names:
-        model = (finals[name] if name in finals else recipes.train(name, profile)).model
-        elsewhere[name, value] = evaluation.score_model(model, found, judge)
-        rows.append(about | {"name": name} | elsewhere[name, value])
+        elsewhere[name, value] = evaluation.score_model(everything[name].model, found, judge)
+        rows_elsewhere.append(about | {"name": name} | elsewhere[name, value])
 
 # %% [markdown]
-# Excess in nats per pixel. (An image without any error counts as 100 dB.)
+# Excess in nats per pixel. (An image without any error counts as 100 dB.) What a model never saw, it may make worse than it came.
 
 # %%
 columns = {"noise": ("noise", "{}")} | {
     key: evaluation.COLUMNS[key] for key in ("name", "excess", "psnr", "legibility")
 }
-Markdown(evaluation.format_table(rows, columns, f"{tests['clutter'].label}, {len(found.clean):,} test images"))
+about = f"{tests['clutter'].label}, {len(found.clean):,} test images"
+Markdown(evaluation.format_table(rows_elsewhere, columns, about))
 
 # %% [markdown]
-# The goals that this course set itself. First those of one task under its canonical noise (a score, and what it should reach):
+# The goals that this course set itself; those of `clutter_small` are in notebook 10b, which trains it with three seeds. First those of one task under its canonical noise (a score, and what it should reach):
 
 # %%
-ceiling = evaluation.legibility(judge, tests["clutter"].test.clean, tests["clutter"].test.labels)
-big = scores.get("watermark_big", {"psnr": np.nan})  # project W's at ten marks; not in every profile
+rival = scores.get("watermark_big", {"psnr": np.nan})  # project W's at ten marks; not in every profile
 asked = [
-    ("clutter_small", "excess", "<=", 0.0095, ".4f"),
-    ("clutter_small", "psnr", ">=", 27.5, ".2f"),
-    ("clutter_small", "legibility", ">=", ceiling - 0.002, ".2%"),
     ("clutter_tiny", "excess", "<=", 0.018, ".4f"),
-    ("watermark_small", "psnr", ">", big["psnr"], ".2f"),
+    ("watermark_small", "psnr", ">", rival["psnr"], ".2f"),
     ("occlusion_small", "psnr", ">=", 32, ".2f"),
     ("gaussian_small", "bce", "<", 0.0673, ".4f"),
     ("salt_pepper_small", "legibility", ">=", 0.98, ".1%"),
@@ -782,7 +816,7 @@ asked = [
 ]
 
 # %% [markdown]
-# (The legibility that is asked of `clutter_small` is that of the clean digits less .2 points; project W's big model sets the goal for ten marks, project G's published loss that for sigma .2.) Then those at other strengths:
+# (Project W's big model sets the goal for ten marks, project G's published loss that for sigma .2.) Then those at other strengths:
 
 # %%
 goals = [(f"{name}, {key}", scores[name][key], *goal) for name, key, *goal in asked]
@@ -806,7 +840,7 @@ saving.write_csv(profile.reports / "goals.csv", verdicts, columns)
 Markdown(evaluation.format_table(verdicts, columns))
 
 # %% [markdown]
-# Ten test pictures of each task, and the saved files:
+# Ten test pictures of each task, and the saved files (of `clutter_small`, notebook 10b saves the best of three seeds):
 
 # %%
 for name, run in finals.items():
@@ -820,13 +854,25 @@ for name, run in finals.items():
     about = {"task": task, "role": "capped", "scores": scores[name], "noisy_scores": noisy_scores}
     whole = ", and uses means over the whole image" if recipes.RECIPES[name].options.get("context") else ""
     limits = f"{tests[task].label}, {learned}; takes images of any size, learned on 28x28{whole}."
-    saving.save_run(run, profile.models, **about, limits=limits)
+    if name != "clutter_small":
+        saving.save_run(run, profile.models, **about, limits=limits)
+
+# %% [markdown]
+# The two of the harder mixes are kept as references; their cards' scores are those under the mix that they learned.
+
+# %%
+for mix, name in mixes.items():
+    noisy_scores = next(row for row in rows_elsewhere if row["noise"] == f"clutter, mix {mix}")
+    about = {"task": "clutter", "role": "reference", "scores": elsewhere[name, mix]}
+    about["noisy_scores"] = {key: value for key, value in noisy_scores.items() if key not in ("name", "noise")}
+    limits = f"{tests['clutter'].label}, mixed by {mix}; takes images of any size, learned on 28x28."
+    saving.save_run(everything[name], profile.models, **about, limits=limits)
 
 # %% [markdown]
 # ## What we learned
 #
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
-# - What decides is small: where the rectifier stands, how large a batch is, how many pixels and features a step mixes at once, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
+# - What decides is small: how large the first weights are (then it matters little where the rectifier stands), how large a batch is, how many pixels and features a step mixes at once, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
 # - What is the same all over a picture, as the sigma of its noise is, means over the picture can tell; whether a task has any use for that, a screening tells.
-# - Where a goal is missed above, the sections on better steps and on strengths are the attempts to reach it, with their figures.
-# - The model is finished at its last step, not before and not after. Notebook 10b asks whether its seed was a lucky one, and what happens when a big model trains as long.
+# - Where a goal is missed above, the sections on better steps and on strengths are the attempts to reach it, with their figures; notebook 10b has the long ones.
+# - The model stops at its last step because it was trained to, not because it has come to rest. Notebook 10b asks whether its seed was a lucky one, and what happens when a big model trains as long.
