@@ -23,7 +23,7 @@ print(profiles.describe(profile, seed))
 # `python -m denoise_utils report models/` does the same from a shell and says the verdict in its exit code.
 #
 # - **Consumes**: every `.h5` in `models/` (quick: `build/quick/models/`) with its card, and the test images.
-# - **Produces**: `reports/budget.csv`, `budget.md` and `budget.html`; in the full profile also the results table of the README.
+# - **Produces**: `reports/budget.csv`, `budget.md`, `budget.html` and `strengths.csv`; in the full profile also the results table of the README.
 
 # %% [markdown]
 # ## Open, count, score
@@ -38,7 +38,7 @@ Markdown(report.markdown(found).partition("\n")[2])
 
 # %% [markdown]
 # Each denoising task begins with its yardsticks: the untouched noisy input, the classical filter with the lowest validation error, and what the judge reads on
-# clean images.
+# clean images. The second table has the models within the cap under other strengths of their noise: thirty marks, none at all, clutter's other mixes.
 
 # %%
 capped = [row for row in found.models if row["role"] == "capped"]
