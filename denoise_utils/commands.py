@@ -37,7 +37,7 @@ def report(arguments):
             out = Path(arguments.out or profile.root / "build" / "report")
             print(f"Written to {budget.write_partial(found, out)}: what was scored before the stop")
         raise
-    ours = found.label and Path(arguments.folder).resolve() == profile.models.resolve()
+    ours = found.label and budget.is_ours(arguments.folder, profile)
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
     print(budget.markdown(found))  # first: it is not lost if it cannot be written
     budget.write_report(found, out)

@@ -1,13 +1,10 @@
-"""The parameter-budget report: open every .h5 of a folder, count, score, and lay it out for graders."""
+"""The parameter-budget report: open every .h5 of a folder, count, have it scored, and lay it out for graders."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+from denoise_utils import evaluation, models, noise, page, saving, scoring
 
-from denoise_utils import baselines, evaluation, models, noise, page, saving, stopping
-
-NUM_SHOWN = 10  # test images on a model's sheet
 ASSIGNMENT = "clutter"  # the task of a model whose card names none
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
 
@@ -95,9 +92,9 @@ def make_report(folder, cap, profile, report=None):
     try:
         for task in sorted(by_task):
             entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
-            _add_task(report, task, entries, judge, profile)
-            if _is_ours(folder, profile):
-                _add_other_strengths(report, task, entries, judge, profile)
+            scoring.add_task(report, task, entries, judge, profile)
+            if is_ours(folder, profile):
+                scoring.add_other_strengths(report, task, entries, judge, profile)
     finally:
         report.rows += unreadable
     return report
@@ -119,14 +116,15 @@ def _count(path, model, card, cap):
     }
 
 
-def _is_ours(folder, profile):
+def is_ours(folder, profile):
+    """Return whether `folder` is the project's own models folder in this profile."""
     return Path(folder).resolve() == profile.models.resolve()
 
 
 def _find_judge(report, folder, profile, entries):
     """Return the project's own judge; only where there is none, one from the folder."""
     try:
-        return evaluation.load_judge(profile.models if _is_ours(folder, profile) else profile.root / "models")
+        return evaluation.load_judge(profile.models if is_ours(folder, profile) else profile.root / "models")
     except FileNotFoundError:
         pass
     except ValueError as error:
@@ -137,97 +135,6 @@ def _find_judge(report, folder, profile, entries):
         return None
     report.notes.append(f"The judge of legibility comes from the folder itself: {found[0][0]['file']}.")
     return found[0][1]
-
-
-def _add_task(report, task, entries, judge, profile):
-    """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
-    sizes = _sizes(profile)
-    try:
-        if task == "pairs" and noise.assignment_task() != "pairs":
-            raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
-        pairs = noise.load_task("masking" if task == "digits" else task, **sizes)  # of digits alone
-    except FileNotFoundError as error:
-        report.notes.append(f"The task {task} could not be scored. {error}")
-        report.rows += [row for row, _ in entries]
-        return
-    if task != "digits":
-        report.rows += _yardsticks(task, pairs, judge)
-    for row, model in entries:
-        stopping.check()
-        try:
-            output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
-            if task == "digits":
-                scores = _score_judge(output, pairs)
-            else:
-                scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
-            row |= scores | {"data": pairs.label}
-        except ValueError as error:
-            row["reason"] = f"could not be scored: {error}"
-        else:
-            if task != "digits":
-                shown = {"clean": pairs.test.clean, "noisy": pairs.test.noisy, "denoised": evaluation.clip(output)}
-                report.sheets[row["file"]] = {title: images[:NUM_SHOWN] for title, images in shown.items()}
-        report.rows.append(row)
-
-
-def _sizes(profile):
-    return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
-
-
-def _add_other_strengths(report, task, entries, judge, profile):
-    """Add how the models within the cap that could be scored do under the task's other strengths, and their input."""
-    small = [(row, model) for row, model in entries if row["verdict"] == "PASS" and "psnr" in row]
-    for strength in noise.TASKS[task].others if small and task in noise.TASKS else ():
-        test = noise.load_task(task, **_sizes(profile) | {"num_val": 1}, **strength).test
-        about = {"task": task, "noise": ", ".join(f"{key} {value}" for key, value in strength.items())}
-        scores = evaluation.score(test.noisy, test, judge)
-        report.elsewhere.append({"file": "noisy input", "role": "yardstick"} | about | scores)
-        for row, model in small:
-            stopping.check()
-            about |= {key: row[key] for key in ("file", "role", "parameters")}
-            report.elsewhere.append(about | evaluation.score(_predict(model, test.noisy), test, judge))
-
-
-def _predict(model, images):
-    """Return the model's output, or raise ValueError if it does not take such images."""
-    try:
-        output = evaluation.predict(model, images)
-    except Exception as error:  # a stranger's model may fail in any way
-        stopping.check()
-        line = str(error).strip().partition("\n")[0]
-        raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
-    if not isinstance(output, np.ndarray):
-        raise ValueError(f"expected one output, got a {type(output).__name__} of {len(output)}")
-    return output
-
-
-def _score_judge(output, pairs):
-    if output.shape != (len(pairs.test.labels), 10):
-        raise ValueError(f"expected ten probabilities per image, got {output.shape}")
-    return {"legibility": float(np.mean(output.argmax(axis=1) == pairs.test.labels)), "images": len(output)}
-
-
-def _all_scores(output, val_output, pairs, judge):
-    """Return the report's scores of images made from the noisy test and validation images."""
-    scores = evaluation.score(output, pairs.test, judge)
-    kept = {key: scores[key] for key in ("mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility", "images")}
-    val_bce = float(evaluation.bce(val_output, pairs.val.clean).mean())
-    return kept | {"val_bce": val_bce, "test_bce": scores["bce"], "test_excess": scores["excess"]}
-
-
-def _yardsticks(task, pairs, judge):
-    """Return the rows of the untouched noisy input, of the best tuned filter and of clean images."""
-    tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
-    best = min(tuned, key=lambda one: one.val_mse)
-    rows = []
-    row = {"task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
-    for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
-        scores = _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
-        rows.append({"file": name} | row | scores)
-    ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
-    if ceiling is not None:
-        rows.append({"file": "clean images"} | row | {"legibility": ceiling, "images": len(pairs.test.clean)})
-    return rows
 
 
 def markdown(report):

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import callbacks, cli, images, models, profiles, report, saving, sources, stopping
+from denoise_utils import callbacks, cli, images, models, profiles, saving, scoring, sources, stopping
 from tests.conftest import ROOT
 from tests.test_report import save
 from tests.test_search import PROGRAM
@@ -253,7 +253,7 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
     for name, filters in (("first", 4), ("second", 8)):
         save(tmp_path / "models", name, models.capped_autoencoder(filters, 1))
     (tmp_path / "models" / "broken.h5").write_bytes(b"no model")
-    out, scored, score = tmp_path / "out", [], report._all_scores
+    out, scored, score = tmp_path / "out", [], scoring._all_scores
 
     def interrupted_score(*about):
         if len(scored) == 3:  # the noisy input, the best filter and the first model
@@ -264,7 +264,7 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
     saving.write_text(out / "budget.md", "the old one")
     words = ["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"]
     with monkeypatch.context() as patch:
-        patch.setattr(report, "_all_scores", interrupted_score)
+        patch.setattr(scoring, "_all_scores", interrupted_score)
         assert cli.main(words) == 130
     assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
     partial = (out / "budget.partial.md").read_text()
