@@ -6,3 +6,10 @@ graph and safe_open lead to saving, show follows it).
 """
 
 __version__ = "1.0.0"
+
+import os
+import platform
+
+if platform.machine() in ("x86_64", "AMD64"):
+    # TensorFlow leaves oneDNN off on AMD's processors, where training then takes nearly twice as long.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -61,13 +61,13 @@ class SaveEpoch(keras.callbacks.Callback):
     The log is written last: it says which state counts.
     """
 
-    def __init__(self, folder, history, settings):
+    def __init__(self, folder, history, settings, shelf=None):
         super().__init__()
-        self.folder, self.history = folder, history
-        self.name, self.epochs, self.keep = settings["name"], settings["epochs"], settings.get("keep", ())
+        self.folder, self.history, self.shelf = folder, history, shelf
+        self.name, self.keep = settings["name"], settings.get("keep", ())
 
     def on_epoch_begin(self, epoch, logs=None):
-        saving.check_folder(self.folder, saving.model_room(self.model, copies=4))  # the model, its state
+        saving.check_folder(self.folder.path, saving.model_room(self.model, copies=4))  # the model, its state
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -77,19 +77,61 @@ class SaveEpoch(keras.callbacks.Callback):
                 f"Expected a finite val_loss after epoch {epoch + 1} of {self.name}, got {log}: "
                 "give validation data; lower the learning rate."
             )
-        log["seconds"] = round(time.perf_counter() - self.started, 2)
-        if (self.folder / ".checkpoint.h5").is_file():
-            saving.replace(self.folder / ".checkpoint.h5", self.folder / "best.h5")
-        with saving.atomic_path(self.folder / f"epoch_{epoch + 1}.weights.h5") as temporary:
+        log |= {"seconds": round(time.perf_counter() - self.started, 2), "machine": saving.machine()}
+        checkpoint = self.folder.path / ".checkpoint.h5"
+        if checkpoint.is_file():
+            saving.replace(checkpoint, self.folder.best)
+        with saving.atomic_path(self.folder.state(epoch + 1)) as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
         if epoch + 1 in self.keep:
-            saving.save_model(self.model, self.folder / f"after_{epoch + 1}.h5", {})
+            saving.save_model(self.model, self.folder.after(epoch + 1), {})
         self.history.append(log)
-        saving.write_json(self.folder / "history.json", self.history)
-        (self.folder / f"epoch_{epoch}.weights.h5").unlink(missing_ok=True)
-        minutes = sum(past["seconds"] for past in self.history) / 60
-        line = f"{self.name}: epoch {epoch + 1}/{self.epochs}, loss {log['loss']:.4f}, "
-        print(f"\r{line}val_loss {log['val_loss']:.4f}, {minutes:.1f} min", end="", flush=True)
+        self.folder.write("history", self.history)
+        self.folder.state(epoch).unlink(missing_ok=True)
+        if self.shelf:
+            self.folder.send(self.shelf)
+
+
+class Progress(keras.callbacks.Callback):
+    """Tell how far a training is, and how long it will take by the steps so far, at most every few seconds.
+
+    `tell(line, minutes)` gets a line and the minutes that are left; `log(line)` gets one for each epoch.
+    """
+
+    EVERY = 5  # seconds
+
+    def __init__(self, history, settings, steps, tell, log):
+        super().__init__()
+        self.history, self.steps, self.tell, self.log = history, steps, tell, log
+        self.label, self.epochs = f"{settings['name']}, seed {settings['seed']}", settings["epochs"]
+
+    def on_train_begin(self, logs=None):
+        self.first, self.begun, self.told = len(self.history), time.perf_counter(), time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.perf_counter() - self.told > self.EVERY:
+            done = len(self.history) * self.steps + batch + 1
+            share = f"epoch {len(self.history) + 1}/{self.epochs}, {(batch + 1) / self.steps:.0%} of it"
+            self._tell(f"{share}, loss {float(logs['loss']):.4f}", done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        log = self.history[-1]
+        line = f"epoch {epoch + 1}/{self.epochs}, loss {log['loss']:.4f}, val_loss {log['val_loss']:.4f}"
+        self._tell(line, len(self.history) * self.steps)
+        self.log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.label}: {line}, {log['seconds']:.0f} s, {log['machine']}")
+
+    def _tell(self, line, done):
+        """Add the time spent and the time left; `done` counts the steps, those of earlier processes too."""
+        self.told = time.perf_counter()
+        each = (self.told - self.begun) / (done - self.first * self.steps)
+        left = each * (self.epochs * self.steps - done) / 60
+        spent = sum(log["seconds"] for log in self.history[: self.first]) / 60 + (self.told - self.begun) / 60
+        self.tell(f"{self.label}: {line}, {spent:.1f} min, about {left:.1f} min to go", left)
 
     def on_train_end(self, logs=None):
         print()
+
+
+def print_over(line, minutes=0):
+    """Print `line` over the one before."""
+    print(f"\r{line:<100}", end="", flush=True)

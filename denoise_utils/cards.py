@@ -1,6 +1,5 @@
 """Make the card of a saved model: all from its run, nothing typed."""
 
-import json
 import math
 from importlib import metadata
 
@@ -60,7 +59,7 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "validation_loss": run.best["val_loss"],
         "seconds": round(run.seconds, 1),
         **({"history": history} if known else {}),
-        "machine": json.loads((run.folder / "finished.json").read_text())["machine"],
+        "machine": run.machine,
         "test_scores": scores,
         "noisy_input_scores": noisy_scores,
         "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},

@@ -100,12 +100,18 @@ def _add_search(added):
 def _add_train(added):
     train = added.add_parser(
         "train",
-        help="train one of the course's models, resumably",
-        description="Train a model as a run under build/: stopped, it goes on at its next epoch; finished, "
-        f"it is loaded. Names: {', '.join(recipes.ALL)}.",
+        help="train models of the course, resumably",
+        description="Train models one after the other, each as a run under build/: stopped, it goes on at its next "
+        "epoch; finished, it is loaded. In the full profile a small run is kept in models/runs/, too, where another "
+        f"machine goes on with it. Exit code: 0, 1 if one failed. Names: {', '.join(recipes.ALL)}.",
     )
-    train.add_argument("name", help="the model")
-    train.add_argument("--seed", type=_from_zero, default=0, help="of weights and noise (default: %(default)s)")
+    train.add_argument("names", nargs="*", metavar="name", help="the models")
+    train.add_argument(
+        "--seeds", type=_from_zero, nargs="+", default=[0], help="of weights and noise (default: %(default)s)"
+    )
+    train.add_argument(
+        "--list", action="store_true", help="train nothing; show how far each is and how many minutes it takes"
+    )
     _add_profile(train, default=None)
     train.set_defaults(run=commands.train)
 

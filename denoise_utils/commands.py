@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from denoise_utils import images, noise, profiles, recipes, saving, streams
+from denoise_utils import images, noise, profiles, recipes, saving, streams, training_list
 from denoise_utils.show import describe
 
 
@@ -81,16 +81,18 @@ def show(arguments):
 
 
 def train(arguments):
-    """Train one of the course's models as a run."""
+    """Train models of the course one after the other, or list how far they are; return 1 if one failed."""
     profile = profiles.load_profile(arguments.profile)
-    recipes.find_recipe(arguments.name)
+    for name in arguments.names:
+        recipes.find_recipe(name)
+    if arguments.list:
+        print(training_list.describe(arguments.names or recipes.ALL, arguments.seeds, profile))
+        return 0
+    if not arguments.names:
+        raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
+    saving.check_folder(profile.runs)
     _start_keras()
-    run = recipes.train(arguments.name, profile, seed=arguments.seed)
-    counted = f"{run.model.count_params():,} parameters, {run.seconds / 60:.1f} minutes of training"
-    best = f"best epoch {run.best['epoch']} of {len(run.history)}, validation loss {run.best['val_loss']:.4f}"
-    print(f"{run.name}: {counted}, {best}.")
-    print(f"In {run.folder}: best.h5 and history.json. Notebooks 10 and 10b score these models.")
-    return 0
+    return int(training_list.train_all(arguments.names, arguments.seeds, profile))
 
 
 def reproduce(arguments):

@@ -111,7 +111,15 @@ def gated_autoencoder(filters=8, depth=3, channels=1):
     return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
 
 
-def _shared_step(filters, steps, separable, context):
+def _rectifier(signs):
+    """Return what a step makes of features before it convolves them: ReLU; with `signs` that of x beside that of -x."""
+    if not signs:
+        return lambda x: layers.ReLU()(x)
+    negate = layers.Rescaling(-1.0, name="shared_negation")
+    return lambda x: layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(negate(x))])
+
+
+def _shared_step(filters, steps, separable, context, signs):
     """Return what each of `steps` steps makes of the features; its layers are the same at every step.
 
     It starts small, so that many steps do not blow the features up.
@@ -124,16 +132,17 @@ def _shared_step(filters, steps, separable, context):
         square = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
     mean = layers.GlobalAveragePooling2D(keepdims=True)
     mix = layers.Dense(filters, use_bias=False, kernel_initializer="zeros", name="shared_context")
+    rectify = _rectifier(signs)
 
     def step(x):
-        rectified = layers.ReLU()(x)
-        around = row(layers.ReLU()(column(rectified))) if separable else square(rectified)
+        rectified = rectify(x)
+        around = row(rectify(column(rectified))) if separable else square(rectified)
         return layers.Add()([around, mix(mean(rectified))]) if context else around
 
     return step
 
 
-def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=False, context=False):
+def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=False, context=False, signs=False):
     """Build a denoiser of any image size that applies one convolution `steps` times.
 
     Its parameters are paid for once (weight tying: Kim, Lee and Lee 2016, DRCN; Tai, Yang and Liu 2017,
@@ -141,11 +150,12 @@ def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=Fa
     (pre-activation: He et al. 2016). `separable` takes a column of three pixels and then a row of three
     instead of a square (Szegedy et al. 2016, section 3.2): six parameters for each pair of filters, not nine.
     `context` lets each step see the features' means over the whole image as well (Hu, Shen and Sun 2018; added
-    as in Cao et al. 2019), which can tell how strong the noise is. `residual` adds the output to the input
-    instead of squashing it into [0, 1].
+    as in Cao et al. 2019), which can tell how strong the noise is. `signs` lets each convolution of a step see
+    what ReLU drops, too: ReLU of -x beside ReLU of x (CReLU: Shang et al. 2016, arXiv 1603.05201). `residual`
+    adds the output to the input instead of squashing it into [0, 1].
     """
     inputs = layers.Input((None, None, channels))
-    step = _shared_step(filters, steps, separable, context)
+    step = _shared_step(filters, steps, separable, context, signs)
     x = layers.Conv2D(filters, 3, padding="same")(inputs)
     for _ in range(steps):
         x = layers.Add()([x, step(x)])

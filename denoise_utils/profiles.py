@@ -63,6 +63,11 @@ class Profile:
         """Folder of the training runs; ignored by git."""
         return self.root / "build" / ("runs" if self.name == "full" else f"{self.name}/runs")
 
+    @property
+    def shelf(self):
+        """Folder of the finished runs that travel with the repository; None but in the full profile."""
+        return self.models / "runs" if self.name == "full" else None
+
 
 def project_root():
     """Return the project's folder: the nearest above the working folder, else the package's own."""

@@ -3,6 +3,7 @@
 TensorFlow is imported only where something is trained.
 """
 
+import importlib
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,7 +19,7 @@ class Recipe:
     """One model: its task, its builder's options, and how long it is trained.
 
     `strength` replaces parts of the task's canonical strength; `draw`, a name in DRAWS, makes one for each image;
-    `build` names a function of `models` or `originals`; `settings` replace those of COMMON.
+    `build` is a key of BUILDERS; `settings` replace those of COMMON.
     """
 
     task: str
@@ -84,7 +85,46 @@ REFERENCES = {
     "colour_big": Recipe("colour", PHOTOS, loss="mean_squared_error", build="unet", settings=LARGE, epochs=12),
 }
 
-ALL = RECIPES | REFERENCES
+SOAP = {"optimizer": "soap", "learning_rate": 5e-3, "clipnorm": None}
+SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
+RELU = {"filters": 22, "steps": 16, "separable": True}
+
+
+def _variant(settings=SOAP, **options):
+    return Recipe("clutter", options, build="step_variant", settings=settings, epochs=2)
+
+
+# The tied step of both signs, one thing changed at a time. Each sees 108,000 images: shorter trainings rank them
+# otherwise. All have at most 3,600 parameters.
+STEPS = {
+    "step_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=2),
+    "step_relu": Recipe("clutter", RELU, settings=SOAP, epochs=2),
+    "step_signs_muon": Recipe("clutter", SIGNS, epochs=2),
+    "step_relu_muon": Recipe("clutter", RELU, epochs=2),
+    "step_signs_eights": Recipe("clutter", SIGNS, settings=SOAP | {"batch_size": 8, "learning_rate": 4e-3}, epochs=2),
+    "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=2),
+    "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, settings=SOAP, epochs=2),
+    "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, settings=SOAP, epochs=2),
+    "step_signs_24_steps": Recipe("clutter", SIGNS | {"steps": 24}, settings=SOAP, epochs=2),
+    "step_signs_again": _variant(filters=16, again=True),
+    "step_relu_again": _variant(filters=22, column="relu", row="relu", again=True),
+    "step_signs_scaled": _variant(filters=15, scaled=True),
+    "step_signs_column": _variant(filters=18, row="relu"),
+    "step_signs_row": _variant(filters=18, column="relu"),
+    "step_beside": _variant(filters=16, column="beside", row="beside"),
+    "step_prelu": _variant(filters=22, column="prelu", row="prelu"),
+    "step_signs_wide": _variant(filters=13, hidden=20),
+    "step_signs_square": _variant(filters=12, square=True),
+    "step_signs_half": _variant(filters=16, steps=64, half=True),  # as many multiplications as 16 steps
+}
+
+# What the weight-tied models become: the step of both signs, trained long.
+LONG = {
+    "clutter_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=12),
+    "clutter_tiny_signs": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=12),
+}
+
+ALL = RECIPES | REFERENCES | STEPS | LONG
 
 
 def find_recipe(name):
@@ -115,15 +155,29 @@ def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
     return pairs, val, fresh_noise
 
 
+BUILDERS = {  # module and function, imported only where something is built
+    "tied_denoiser": ("models", "tied_denoiser"),
+    "skip_autoencoder": ("models", "skip_autoencoder"),
+    "unet": ("models", "unet"),
+    "project_w_big": ("originals", "project_w_big"),
+    "step_variant": ("step_variants", "denoiser"),
+}
+
+
 def builder(recipe, profile):
     """Return the function without arguments that builds the recipe's model; it has few steps in the profile "tiny"."""
-    from denoise_utils import models, originals
-
-    module = models if hasattr(models, recipe.build) else originals
+    module, function = BUILDERS[recipe.build]
     options = recipe.options
     if profile.name == "tiny" and "steps" in options:
         options = options | {"steps": TINY_STEPS}
-    return partial(getattr(module, recipe.build), **options)
+    return partial(getattr(importlib.import_module(f"denoise_utils.{module}"), function), **options)
+
+
+def settings_of(name, profile, seed=0):
+    """Return the settings that the recipe `name` trains with in the profile, as keywords of `training.train`."""
+    recipe = find_recipe(name)
+    told = {"name": name, "seed": seed, "epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
+    return COMMON | recipe.settings | told
 
 
 def train(name, profile, *, seed=0, **changes):
@@ -139,8 +193,16 @@ def train(name, profile, *, seed=0, **changes):
     pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
     told = {} if recipe.draw else pairs.record["noise"]
     record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
-    settings = COMMON | recipe.settings | {"epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
-    settings |= {"augment": fresh_noise, "runs": profile.runs, "name": name, "seed": seed, "record": record}
+    settings = settings_of(name, profile, seed) | {"augment": fresh_noise, "runs": profile.runs, "record": record}
+    settings |= {"shelf": profile.shelf, "score": partial(_score, pairs=pairs.val, folder=profile.models)}
     settings |= {"saved": (profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5")} | changes
     clean = pairs.train.clean
     return training.train(builder(recipe, profile), (clean, clean), (val, pairs.val.clean), **settings)
+
+
+def _score(model, pairs, folder):
+    """Score a model on validation images of the canonical noise, read by the judge of `folder` where it lies there."""
+    from denoise_utils import evaluation
+
+    judge = evaluation.load_judge(folder) if (folder / "digit_judge.h5").is_file() else None
+    return evaluation.score_model(model, pairs, judge)

@@ -33,13 +33,13 @@ def reproduce(path, profile):
             f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )
     kept = {key: old[key] for key in TRAINED if key in old} | {key: old.get(key) for key in OPTIONS}
-    run = recipes.train(name, profile, **kept, runs=profile.runs.parent / "reproduced", saved=())
+    run = recipes.train(name, profile, **kept, runs=profile.runs.parent / "reproduced", saved=(), shelf=None)
     new, model = run.settings, saving.load_model(path)
     found = {"name": name, "settings": sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))}
     found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != metadata.version(p)}
     found["machines"] = [card.get("machine"), saving.machine()]
     found |= _compare(model, run.model, recipe, profile)
-    shutil.rmtree(run.folder)
+    shutil.rmtree(run.folder.path)
     return found
 
 

@@ -214,8 +214,9 @@ def machine():
     import keras
 
     name = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Keras on {keras.backend.backend()}"
+    without = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"
     half = os.environ.get("TF_SET_ONEDNN_FPMATH_MODE") == "BF16"  # oneDNN's faster arithmetic, where the CPU has it
-    return name + (", products in bfloat16" if half else "")
+    return name + (", without oneDNN" if without else "") + (", products in bfloat16" if half else "")
 
 
 def save_run(run, folder, *, name=None, **about):
@@ -225,7 +226,7 @@ def save_run(run, folder, *, name=None, **about):
     """
     run = dataclasses.replace(run, name=name or run.name)
     path = Path(folder) / f"{run.name}.h5"
-    if path.is_file() and card_matches(path) and hash_file(path) == hash_file(run.folder / "best.h5"):
+    if path.is_file() and card_matches(path) and hash_file(path) == hash_file(run.folder.best):
         print(f"{path.name}: stays as it is")
         return read_card(path)
     card = cards.make_card(run, **about)

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from denoise_utils import models, optimizers, saving, stopping, training
+from denoise_utils import models, optimizers, saving, stopping
+from denoise_utils.run_folder import RunFolder
 
 MODEL_AXES = ("filters", "depth")
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")
@@ -170,7 +171,7 @@ def make_plan(grid, cap, pairs, *, runs, seed=0):
         raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
     settings = {"name": "search", "grid": grid, "cap": cap, "data": pairs.record, "seed": seed}
     settings["architectures"] = [models.fingerprint(build(row)) for row in legal]
-    folder = training.run_folder(runs, settings)
+    folder = RunFolder.of(runs, settings).path
     folder.mkdir(parents=True, exist_ok=True)
     saving.write_json(folder / "settings.json", settings)
     return Plan(grid, legal, over, settings, folder)

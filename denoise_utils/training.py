@@ -1,7 +1,6 @@
 """Train a model as a run: a folder named by its settings, resumed after a kill, never repeated."""
 
-import hashlib
-import json
+import functools
 import math
 import os
 import shutil
@@ -11,7 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from denoise_utils import callbacks, cards, models, optimizers, saving, streams
+from denoise_utils import callbacks, cards, evaluation, models, noise, optimizers, saving, streams
+from denoise_utils.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,27 @@ class Run:
     """A finished training: its best model by validation loss (or that of `after`), its log, its folder."""
 
     name: str
-    model: keras.Model
-    history: list  # one dict per epoch: loss, val_loss, seconds
+    history: list  # one dict per epoch: loss, val_loss, seconds, machine
     settings: dict
-    folder: Path
-    taken_after: int | None = None  # the epoch that `model` was taken after, if not the best
+    folder: RunFolder
+    taken_after: int | None = None  # the epoch that `model` is taken after, if not the best
+
+    @functools.cached_property
+    def model(self):
+        """The model, loaded when it is first asked for."""
+        path = self.folder.after(self.taken_after) if self.taken_after else self.folder.best
+        if self.folder.best.is_file() or self.taken_after:
+            return saving.load_model(path)
+        raise FileNotFoundError(
+            f"Expected the model of the run {self.name} at {path}, found none: it is too large to travel with the "
+            f"repository. Its scores are in {self.folder.path / 'scores.json'}; to have the model, move that folder "
+            "away and train it anew."
+        )
+
+    @property
+    def scores(self):
+        """Scores of the best model on the validation images, as of `evaluation.score`; its epoch and val_loss."""
+        return self.folder.scores
 
     @property
     def best(self):
@@ -37,9 +53,14 @@ class Run:
         """Seconds of training in all."""
         return sum(log["seconds"] for log in self.history)
 
+    @property
+    def machine(self):
+        """The machines that it was trained on, in words."""
+        return "; then ".join(dict.fromkeys(log["machine"] for log in self.history))
+
     def after(self, epoch):
         """Return the run with the model as it was after `epoch`, one of those that `train` was told to keep."""
-        return replace(self, model=saving.load_model(self.folder / f"after_{epoch}.h5"), taken_after=epoch)
+        return replace(self, taken_after=epoch)
 
 
 def train(
@@ -64,6 +85,9 @@ def train(
     average=None,
     keep=(),
     saved=(),
+    shelf=None,
+    score=None,
+    tell=None,
 ):
     """Train the model that `build()` returns and return its Run, with the best epoch's weights.
 
@@ -74,7 +98,10 @@ def train(
     `weight_decay` is decoupled (Loshchilov and Hutter 2019); `clipnorm` bounds the norm of each weight's
     gradient; `average` is the momentum of a moving average of the weights, which then is the model;
     `keep` names epochs whose models are kept. An .h5 of the paths `saved` counts as the finished run if its
-    card tells of these very settings.
+    card tells of these very settings. `shelf` is a folder of runs that travel with the repository: a run that is
+    further there is taken from it, and what is trained here is put there after each epoch, if it is small.
+    `score(model)` returns the validation scores that are kept with the run, by default those of `evaluation.score`.
+    `tell(line)` is called with the progress, by default it is printed over itself.
     """
     keras.utils.set_random_seed(seed)
     model = build()
@@ -94,23 +121,41 @@ def train(
     }
     options = {"weight_decay": weight_decay, "clipnorm": clipnorm, "average": average, "keep": sorted(keep)}
     settings |= {key: value for key, value in options.items() if value}
-    folder = run_folder(runs, settings)
+    folder = RunFolder.of(runs, settings)
+    if shelf:
+        folder.fetch(shelf)
     _restore(saved, settings, folder)
-    history = _read_history(folder)
-    if (folder / "finished.json").is_file():
-        print(f"{name}: finished run {folder.name} loaded, not trained again ({len(history)} epochs).")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        saving.write_json(folder / "settings.json", settings)
-        _compile(model, settings, len(train_data[0]))
-        if history:
-            print(f"{name}: run {folder.name} goes on after epoch {len(history)}.")
-            model.load_weights(folder / f"epoch_{len(history)}.weights.h5")
-        _fit(model, train_data, val_data, settings, folder, history, augment)
-        saving.write_json(folder / "finished.json", {"epochs": len(history), "machine": saving.machine()})
-        for state in folder.glob("epoch_*.weights.h5"):
-            state.unlink()
-    return Run(name, saving.load_model(folder / "best.h5"), history, settings, folder)
+    history = folder.history
+    if folder.finished:
+        _say_once()
+        return Run(name, history, settings, folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write("settings", settings)
+    _compile(model, settings, len(train_data[0]))
+    if history:
+        print(f"{name}: run {folder.path.name} goes on after epoch {len(history)}.")
+        model.load_weights(folder.state(len(history)))
+    _fit(model, train_data, val_data, settings, folder, history, augment, shelf, tell)
+    run = Run(name, history, settings, folder)
+    best = {key: run.best[key] for key in ("epoch", "val_loss")}
+    folder.finish(best | (score(run.model) if score else _score(run.model, val_data)))
+    if shelf:
+        folder.send(shelf)
+    return run
+
+
+@functools.cache
+def _say_once():
+    """Say, once in a process, that what is finished is not trained again."""
+    print("Finished runs are loaded, not trained again; python -m denoise_utils train --list shows them.")
+
+
+def _score(model, val_data):
+    """Return the scores of a model of images on its validation data; {} of another model."""
+    noisy, clean = val_data
+    if model.output_shape[1:] != model.input_shape[1:] or np.ndim(clean) != 4:
+        return {}
+    return evaluation.score_model(model, noise.Pairs(noisy, clean, None))
 
 
 def _compile(model, settings, num_images):
@@ -122,50 +167,48 @@ def _compile(model, settings, num_images):
     optimizers.compile_model(model, optimizers.make_optimizer(*named, steps, **options), settings["loss"])
 
 
-def run_folder(runs, settings):
-    """Return the folder of the run with these settings."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return Path(runs) / f"{settings['name']}-{digest[:10]}"
-
-
 def _restore(saved, settings, folder):
     """Make the finished run `folder` of the .h5 of `saved` whose card tells of these settings, if there is one.
 
     So a fresh clone has the long trainings of the models that came with it. Their curve is in the card;
-    of an older card only the best epoch is known, and NaN stands for the others.
+    of an older card only the best epoch is known, and NaN stands for the others. A run that came without its
+    model, which was too large, is given that model.
     """
-    if folder.exists() or settings.get("keep"):
+    if folder.best.is_file() or (folder.history and not folder.finished) or settings.get("keep"):
         return
     for path in (path for path in map(Path, saved) if path.is_file()):
         card = saving.read_card(path)
         if card.get("settings") == settings and saving.card_matches(path):
-            ended = {"epochs": card["epochs_run"], "machine": card["machine"]}
-            files = {"settings": settings, "history": cards.read_history(card), "finished": ended}
-            unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
-            shutil.copy2(path, unfinished / "best.h5")
-            for name, content in files.items():
-                saving.write_json(unfinished / f"{name}.json", content)
-            unfinished.rename(folder)  # whole or not at all, should it be killed
-            print(f"{settings['name']}: {path.name} was trained with these settings and counts as the finished run.")
+            if not folder.finished:
+                _restore_run(card, folder)
+            with saving.atomic_path(folder.best) as temporary:
+                shutil.copyfile(path, temporary)
             return
 
 
-def _read_history(folder):
-    path = folder / "history.json"
-    return json.loads(path.read_text()) if path.is_file() else []
+def _restore_run(card, folder):
+    """Make what a run has besides its model, whole or not at all, should it be killed."""
+    unfinished = RunFolder(folder.path.with_name(f".{folder.path.name}-{os.getpid()}"))
+    shutil.rmtree(unfinished.path, ignore_errors=True)
+    unfinished.path.mkdir(parents=True)
+    unfinished.write("settings", card["settings"])
+    unfinished.write("history", [log | {"machine": card["machine"]} for log in cards.read_history(card)])
+    unfinished.write("scores", {"epoch": card["epoch"], "val_loss": card["validation_loss"]})
+    shutil.rmtree(folder.path, ignore_errors=True)  # begun, without an epoch
+    unfinished.path.rename(folder.path)
 
 
-def _fit(model, train_data, val_data, settings, folder, history, augment):
+def _fit(model, train_data, val_data, settings, folder, history, augment, shelf, tell):
     """Fit from the epoch after `history` to the end, saving as it goes."""
     batches = callbacks.Batches(*train_data, settings["batch_size"], settings["seed"], len(history), augment)
-    (folder / ".checkpoint.h5").unlink(missing_ok=True)
+    checkpoint_path = folder.path / ".checkpoint.h5"
+    checkpoint_path.unlink(missing_ok=True)
     best = min((log["val_loss"] for log in history), default=None)
     checkpoint = keras.callbacks.ModelCheckpoint(
-        folder / ".checkpoint.h5", monitor="val_loss", save_best_only=True, initial_value_threshold=best
+        checkpoint_path, monitor="val_loss", save_best_only=True, initial_value_threshold=best
     )
-    called = [checkpoint, callbacks.SaveEpoch(folder, history, settings)]
+    called = [checkpoint, callbacks.SaveEpoch(folder, history, settings, shelf)]
+    called.append(callbacks.Progress(history, settings, len(batches), tell or callbacks.print_over, folder.log))
     if settings.get("average"):
         swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
         swap._ema_weights_in_model = bool(history)  # a state is saved with the average in the model
@@ -173,7 +216,7 @@ def _fit(model, train_data, val_data, settings, folder, history, augment):
     if settings["patience"]:
         past = list(history)
         stopping = {"monitor": "val_loss", "patience": settings["patience"], "restore_best_weights": True}
-        called.append(callbacks.ResumedEarlyStopping(past, folder / "best.h5", **stopping))
+        called.append(callbacks.ResumedEarlyStopping(past, folder.best, **stopping))
         since_best = len(past) - 1 - min(range(len(past)), key=lambda e: past[e]["val_loss"], default=-1)
         if past and since_best >= settings["patience"]:  # killed between the last epoch and the end
             return

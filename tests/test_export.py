@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from denoise_utils import export, saving
+from denoise_utils import export, models, saving
 from tests.conftest import ROOT
 
 
@@ -21,6 +21,16 @@ def test_exported_model_gives_the_same_pictures(tmp_path, digits, ending):
         found = export.run_exported(path, digits[:num_images])
         assert np.abs(found - model.predict_on_batch(digits[:num_images])).max() < 1e-5
         assert np.abs(found - digits[:num_images]).max() > 1e-2
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite"])
+def test_step_of_both_signs_is_exported_too(tmp_path, digits, ending):
+    if export.missing(ending):
+        pytest.skip(f"{', '.join(export.missing(ending))} not installed")
+    model = models.tied_denoiser(6, 3, separable=True, signs=True)
+    export.export_model(model, tmp_path / f"signs{ending}")
+    found = export.run_exported(tmp_path / f"signs{ending}", digits[:3])
+    assert np.abs(found - model.predict_on_batch(digits[:3])).max() < 1e-5
 
 
 def test_missing_exporter_is_named_with_what_to_install(tmp_path, monkeypatch):

@@ -98,6 +98,8 @@ def check_whole(root):
             opened += 1
         elif path.suffix == ".json":
             json.loads(path.read_text())
+        elif path.name == "log.txt":
+            assert all("epoch" in line for line in path.read_text().splitlines())
         else:
             assert path.suffix == ".csv" and len(path.read_text().splitlines()) == 9
     return opened
