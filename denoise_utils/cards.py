@@ -11,6 +11,39 @@ def describe_noise(told):
     return ", ".join(parts)
 
 
+def describe_formula(task):
+    """Return how the noisy pictures of a task are made, in one line; "" of another task."""
+    from denoise_utils.noise import TASKS
+
+    return TASKS[task].formula if task in TASKS else ""
+
+
+def describe_input(shape):
+    """Return in words what a model takes whose input has `shape`, the batch first."""
+    sides = ", ".join("any" if side is None else str(side) for side in shape[1:])
+    return f"float32 in [0, 1] (divide bytes by 255), shape (N, {sides})"
+
+
+def describe_use(name, shape, role):
+    """Return five lines of Python that use the model NAME.h5, without this project's package."""
+    one = ", ".join(str(side or 28) for side in (1, *shape[1:]))
+    judge = role == "judge"
+    return [
+        "import keras, numpy as np",
+        f'model = keras.models.load_model("{name}.h5", compile=False)',
+        f"pictures = np.zeros(({one}), np.float32)  # yours instead, in [0, 1]",
+        "output = model.predict(pictures)" + ("" if judge else ".clip(0, 1)"),
+        "print(output.argmax(axis=1))  # the digits" if judge else "print(output.shape)  # as many, as large",
+    ]
+
+
+def about_use(name, task, role, shape):
+    """Return what a card tells somebody who wants to use the model: its input, its noise, five lines of code."""
+    formula = describe_formula(task)
+    told = {"input": describe_input(shape), "formula": formula, "use": describe_use(name, shape, role)}
+    return {key: value for key, value in told.items() if value}
+
+
 def describe_split(settings, scores):
     """Return in words how many images trained, chose and tested a model, how they were drawn, and the seeds."""
     told = settings.get("data") if isinstance(settings.get("data"), dict) else {}
@@ -49,6 +82,7 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "task": task,
         "role": role,
         "noise": describe_noise(run.settings["data"]),
+        **about_use(run.name, task, role, run.model.input_shape),
         "split": describe_split(run.settings, scores),
         "parameters": parameters,
         "trainable_parameters": trainable,

@@ -53,7 +53,7 @@ def _add_profile(command, default="full"):
 
 def _add_show(added):
     show = added.add_parser("show", help="print what a saved model is: its card and its layers")
-    show.add_argument("model", help="the .h5 file")
+    show.add_argument("model", help="the .h5 file, or a folder: a table of its files, as in models/README.md")
     _add_cap(show)
     show.set_defaults(run=commands.show)
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from denoise_utils import images, noise, profiles, recipes, saving, streams, training_list
-from denoise_utils.show import describe
+from denoise_utils.show import describe, describe_folder
 
 
 def _start_keras():
@@ -75,7 +75,10 @@ def search(arguments):
 
 
 def show(arguments):
-    """Print a model's card and layers, without TensorFlow."""
+    """Print a model's card and layers, or what the models of a folder are, without TensorFlow."""
+    if Path(arguments.model).is_dir():
+        print(describe_folder(arguments.model))
+        return 0
     print(describe(arguments.model, arguments.cap))
     return 0
 

@@ -14,6 +14,7 @@ from denoise_utils import data, profiles, sources
 
 WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
 MIXES = ("sum", "maximum", "clipped sum")
+GAUSSIAN = "clip(clean + sigma * normal, 0, 1)"
 
 
 def add_watermark(clean, marks=10, *, seed):
@@ -125,22 +126,35 @@ class Task:
     overlay: str | None = None
     side: int | None = None  # pixels that the images are resized to
     others: tuple = ()  # strengths that the project's own models are scored under as well
+    formula: str = ""  # how a noisy picture is made, in one line for a card
 
 
 TASKS = {
-    "watermark": Task("mnist", add_watermark, {"marks": 10}, others=({"marks": 30},)),
-    "occlusion": Task("mnist", add_occlusion, {"thickness": 1}),
+    "watermark": Task(
+        "mnist",
+        add_watermark,
+        {"marks": 10},
+        others=({"marks": 30},),
+        formula="maximum(clean, marks), each mark a cross of 5x5 pixels at a random place",
+    ),
+    "occlusion": Task(
+        "mnist", add_occlusion, {"thickness": 1}, formula="clean, with a band of thickness rows or columns set to 1"
+    ),
     "clutter": Task(
         "mnist",
         add_clutter,
         {"mix": "sum"},
         overlay="fashion_mnist",
         others=({"mix": "maximum"}, {"mix": "clipped sum"}),
+        formula="a mix of clean and a garment: sum (clean + garment) / 2, maximum(clean, garment), or clipped sum "
+        "minimum(clean + garment, 1)",
     ),
-    "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}, others=({"sigma": 0.0},)),
-    "salt_pepper": Task("mnist", add_salt_and_pepper, {"amount": 0.5}),
-    "masking": Task("mnist", add_masking, {"amount": 0.5}),
-    "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=28),
+    "gaussian": Task("mnist", add_gaussian, {"sigma": 0.2}, others=({"sigma": 0.0},), formula=GAUSSIAN),
+    "salt_pepper": Task(
+        "mnist", add_salt_and_pepper, {"amount": 0.5}, formula="clean, with a share amount of pixels set to 0 or 1"
+    ),
+    "masking": Task("mnist", add_masking, {"amount": 0.5}, formula="clean, with a share amount of pixels set to 0"),
+    "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=28, formula=GAUSSIAN),
 }
 
 

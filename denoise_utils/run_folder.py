@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_utils import saving
+from denoise_utils import portable, saving
 
 MOST = 1_000_000  # bytes of a file that travels; a larger model goes to models/ or stays behind
 STATE = "epoch_{}.weights.h5"  # the model and its optimizer after an epoch; Keras goes by the ending
@@ -78,7 +78,11 @@ class RunFolder:
         saving.write_json(self.path / f"{name}.json", content)
 
     def finish(self, scores):
-        """Keep the scores, which ends the run, and remove its state."""
+        """End the run: let older Keras open its best model too, keep the scores, remove the state."""
+        if self.best.is_file():
+            with saving.atomic_path(self.best) as temporary:
+                shutil.copyfile(self.best, temporary)
+                portable.make_portable(temporary)
         self.write("scores", scores)
         for state in self.path.glob(STATE.format("*")):
             state.unlink()

@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from denoise_utils import cards, safe_open
+from denoise_utils import cards, portable, safe_open
 
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
@@ -121,7 +121,8 @@ def model_room(model, copies=1):
 def save_model(model, path, card):
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
-    The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256.
+    The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256. The file is written so that
+    older versions of Keras open it as well, where that can be (see portable.py).
     """
     path = Path(path)
     if path.suffix != ".h5":
@@ -129,6 +130,7 @@ def save_model(model, path, card):
     check_folder(path.parent, model_room(model))
     with atomic_path(path) as temporary, without_legacy_warning():
         model.save(temporary, include_optimizer=False)
+        portable.make_portable(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs["card"] = json.dumps(card)
     write_json(path.with_suffix(".json"), card | {"sha256": hash_file(path)})

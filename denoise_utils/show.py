@@ -40,6 +40,8 @@ def _card_lines(card):
         "task": card.get("task"),
         "role": card.get("role"),
         "noise": card.get("noise") or cards.describe_noise(told),
+        "formula": card.get("formula"),
+        "input": card.get("input"),
         "data": ", ".join(f"{name} {sha256}" for name, sha256 in _dict(told.get("datasets")).items()),
         "split": card.get("split") or cards.describe_split(settings, _dict(card.get("test_scores"))),
         "architecture": card.get("architecture"),
@@ -109,3 +111,19 @@ def _dict(value):
 
 def _shown(value):
     return printable(str(value)[:2000])
+
+
+def describe_folder(folder):
+    """Return what the .h5 files of a folder are as a page of Markdown, from their cards and files alone."""
+    rows = [
+        "| file | what it removes | role | parameters | input | PSNR (dB): input, output |",
+        "| --- | --- | --- | ---: | --- | --- |",
+    ]
+    for path in saving.find_models(folder):
+        card, contents = saving.read_card(path), safe_open.inspect_model(path)
+        removed = ": ".join(text for text in (card.get("task"), card.get("noise")) if text)
+        psnrs = [_dict(card.get(key)).get("psnr") for key in ("noisy_input_scores", "test_scores")]
+        gain = ", ".join(f"{psnr:.1f}" for psnr in psnrs if _is_number(psnr)) or "-"
+        cells = (path.name, removed, card.get("role", "-"), f"{contents.parameters:,}", card.get("input", "-"), gain)
+        rows.append("| " + " | ".join(_shown(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)

@@ -1,0 +1,132 @@
+"""Try every committed .h5 in older and newer versions of Keras, and write reports/compatibility.md.
+
+Each version gets an environment of its own under build/compat/, made once; what cannot be installed is said.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+
+from denoise_utils import profiles, saving
+
+READER = Path(__file__).with_name("opens.py")
+LIMIT = 1e-4  # how far outputs may differ: other versions add up in another order
+ON_JAX = {
+    version: [f"keras=={version}", "jax", "h5py"]
+    for version in ("3.0.5", "3.3.3", "3.6.0", "3.8.0", "3.10.0", "3.13.2", "3.15.1")
+}
+ENVIRONMENTS = {
+    "Keras 2 (TensorFlow 2.15)": (["tensorflow-cpu==2.15.1"], {"TF_CPP_MIN_LOG_LEVEL": "3"}),
+    "tf-keras 2.21": (["tensorflow-cpu==2.21.0", "tf-keras==2.21.0"], {"TF_CPP_MIN_LOG_LEVEL": "3"}),
+} | {f"Keras {version}": (packages, {"KERAS_BACKEND": "jax"}) for version, packages in ON_JAX.items()}
+
+
+def make_expected(folder, models):
+    """Put each .h5 of the folder `models`, its seeds and its runs into `folder` with inputs and outputs; return names.
+
+    The outputs are those of the Keras that this project is made with.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    names = {}
+    for path in sorted(models.rglob("*.h5")):
+        name = str(path.relative_to(models).with_suffix("")).replace(os.sep, "--")
+        shutil.copyfile(path, folder / f"{name}.h5")
+        model = saving.load_model(path)
+        x = np.random.default_rng(0).random([2, *(side or 28 for side in model.input_shape[1:])], np.float32)
+        np.savez(folder / f"{name}.npz", x=x, y=np.asarray(model(x, training=False)))
+        names[name] = path.relative_to(models)
+    return names
+
+
+def make_environment(folder, packages):
+    """Make the environment `folder` with `packages`, unless it is there; return its Python."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "made").is_file():
+        venv.create(folder, clear=True, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, stderr=subprocess.PIPE, text=True)
+        (folder / "made").touch()
+    return python
+
+
+def try_files(python, variables, folder, *words):
+    """Return what `python` makes of the files in `folder`: {name: difference or error}."""
+    done = subprocess.run(
+        [python, READER, folder, *words], env=os.environ | variables, capture_output=True, text=True, cwd=folder
+    )
+    if done.returncode:
+        raise RuntimeError(f"Expected a table of files, got: {done.stderr.strip().rpartition(chr(10))[2]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_report(found, names, path):
+    """Write the table: a row per file, a column per version; below, what each failure said."""
+    lines = [
+        "# Who opens what",
+        "",
+        "Made by `make compat`: each file through plain `keras.models.load_model(path, compile=False)`, without this "
+        f"project's package; *yes*: it opens, and its outputs are those of Keras {saving_version()} within {LIMIT:g}.",
+        "",
+        "| file | " + " | ".join(found) + " |",
+        "| --- |" + " :-: |" * len(found),
+    ]
+    said = {}
+    for name, shown in names.items():
+        cells = []
+        for results in found.values():
+            result = results if isinstance(results, str) else results[name]
+            if not isinstance(result, str) and result <= LIMIT:
+                cells.append("yes")
+            else:
+                text = result if isinstance(result, str) else f"opens, but its outputs differ by {result:.3g}"
+                cells.append(f"no ({said.setdefault(text, len(said) + 1)})")
+        lines.append(f"| {shown.as_posix()} | " + " | ".join(cells) + " |")
+    lines += ["", *(f"{number}. {text}" for text, number in said.items())]
+    saving.write_text(path, "\n".join(lines).rstrip() + "\n")
+
+
+def saving_version():
+    """Return the version of Keras that this project's environment has."""
+    from importlib import metadata
+
+    return metadata.version("keras")
+
+
+def main():
+    """Try all versions, or those whose names contain a word of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="parts of the versions' names; then nothing is written")
+    only = parser.parse_args().only
+    profile = profiles.load_profile("full")
+    folder = profile.root / "build" / "compat"
+    names = make_expected(folder / "files", profile.models)
+    found = {}
+    for label, (packages, variables) in ENVIRONMENTS.items():
+        if only and not any(word in label for word in only):
+            continue
+        try:
+            python = make_environment(folder / label.replace(" ", "_"), packages)
+            words = ["--tf-keras"] if label.startswith("tf-keras") else []
+            found[label] = try_files(python, variables, folder / "files", *words)
+        except (subprocess.CalledProcessError, RuntimeError) as error:
+            found[label] = f"not tried: {(getattr(error, 'stderr', None) or str(error)).strip().splitlines()[-1]}"
+        failed = [found[label]] if isinstance(found[label], str) else _failed(found[label])
+        print(f"{label}: {len(names) - len(failed)} of {len(names)} open", *failed[:3], sep="\n  ", flush=True)
+    if not only:
+        write_report(found, names, profile.reports / "compatibility.md")
+    return 0
+
+
+def _failed(results):
+    return [f"{name}: {result}" for name, result in results.items() if isinstance(result, str) or result > LIMIT]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
