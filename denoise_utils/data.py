@@ -1,5 +1,6 @@
 """Load real images as train, val and test arrays, float32 in [0, 1], shape (N, H, W, C)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from denoise_utils import pickles, profiles, sources
 
 LABELS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+TOLERANCE = 1e-5  # of values beside [0, 1], which rounding leaves: far below a level of gray, 1/255
 
 
 @dataclass(frozen=True)
@@ -30,25 +32,36 @@ class Splits:
     test: Split
 
 
+def _shape_hint(shape):
+    """Return how to give images of this shape, if they lack their channel or are laid flat, four axes."""
+    if len(shape) == 3:
+        return " Add the channel axis: images[..., None]."
+    side = math.isqrt(shape[1]) if len(shape) == 2 else 0
+    if side > 1 and side * side == shape[1] != shape[0]:  # with as many rows as columns it is one image
+        return f" Give each row its two sides: images.reshape(-1, {side}, {side}, 1)."
+    return ""
+
+
 def check_images(images, name="images"):
     """Return `images` if they are (N, H, W, C), C 1 or 3, floating, finite and in [0, 1].
 
-    Raises TypeError or ValueError that says what was expected and what came.
+    What rounding left beside that range, by 1e-5 at most, is cut off. Raises TypeError or
+    ValueError that says what was expected and what came.
     """
     images = np.asarray(images)
     if images.dtype.kind != "f":
         raise TypeError(f"Expected {name} as float32 in [0, 1], got {images.dtype}: divide by 255.")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        hint = " Add the channel axis: images[..., None]." if images.ndim == 3 else ""
-        raise ValueError(f"Expected {name} of shape (N, H, W, 1 or 3), got {images.shape}.{hint}")
+        raise ValueError(f"Expected {name} of shape (N, H, W, 1 or 3), got {images.shape}.{_shape_hint(images.shape)}")
     if images.size == 0:
         raise ValueError(f"Expected at least one image in {name}, got shape {images.shape}.")
     low, high = float(images.min()), float(images.max())
     if not np.isfinite(low + high):  # min and max carry a NaN or an infinity along
         raise ValueError(f"Expected finite {name}, got NaN or infinity: look for a division by 0.")
-    if low < 0 or high > 1:
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise ValueError(f"Expected {name} in [0, 1], got {low:g} to {high:g}: divide by the maximum, or clip.")
-    return images.astype(np.float32, copy=False)
+    images = images.astype(np.float32, copy=False)
+    return np.clip(images, 0, 1) if low < 0 or high > 1 else images
 
 
 def load_splits(name, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None):
@@ -97,21 +110,39 @@ def shift_randomly(images, rng, pixels=2):
     return np.moveaxis(windows[np.arange(len(images)), down, right], 1, -1)
 
 
+def _with_sides(array):
+    """Return gray images (N, H, W), or (N, 784) as MNIST is often stored, as (N, H, W, 1); others as they are.
+
+    784 is 28 x 28 and no other square, so nothing is guessed; of other lengths the error names the reshape.
+    """
+    if array.ndim == 2 and array.shape[1] == 28 * 28:
+        array = array.reshape(-1, 28, 28)
+    return array[..., None] if array.ndim == 3 else array
+
+
+def _into_range(noisy, path):
+    """Map the whole array so that it lies in [0, 1]: its minimum if below 0 comes to 0, its maximum if above 1 to 1."""
+    low, high = (float(noisy.min()), float(noisy.max())) if noisy.size else (0, 1)
+    if low == high <= 0:
+        raise ValueError(f"Expected images in {path}, got {high:g} everywhere, nothing above 0: look how it was made.")
+    low, high = min(low, 0), max(high, 1)
+    return (noisy - np.float64(low) if low else noisy) / (high - low)  # in float64, as float16 has no room for it
+
+
 def load_pairs(noisy_path, clean_path):
     """Load the assignment's two pickles as (noisy, clean), float32 (N, H, W, 1) in [0, 1].
 
-    Noisy images that go above 1 are divided by their maximum. Each pickle may hold a numpy array of
-    numbers and nothing else. Raises ValueError for another shape, range, or content.
+    Clean images are in [0, 1] in their file; noisy ones may have any range: those beyond [0, 1] are
+    moved and divided as a whole, by their minimum if it is below 0 and their maximum if it is above 1.
+    (N, 784) is taken for 28x28. Each pickle may hold a numpy array of numbers and nothing else.
+    Raises ValueError for another shape, range, or content.
     """
-    noisy, clean = pickles.load_array(noisy_path), pickles.load_array(clean_path)
-    noisy, clean = (a[..., None] if a.ndim == 3 else a for a in (noisy, clean))
+    noisy, clean = (_with_sides(pickles.load_array(path)) for path in (noisy_path, clean_path))
     if noisy.shape != clean.shape or noisy.ndim != 4:
         raise ValueError(
             f"Expected two arrays of one shape (N, H, W), got {noisy.shape} in {noisy_path} "
-            f"and {clean.shape} in {clean_path}."
+            f"and {clean.shape} in {clean_path}.{_shape_hint(noisy.shape) or _shape_hint(clean.shape)}"
         )
-    highest = np.nanmax(noisy) if noisy.size else 0
-    if noisy.size and highest <= 0:
-        raise ValueError(f"Expected images in {noisy_path}, got nothing above 0.")
-    noisy = check_images(np.float32(noisy / max(highest, 1)), f"noisy images of {noisy_path}")
-    return noisy, check_images(np.float32(clean), f"clean images of {clean_path}")
+    with np.errstate(all="ignore"):  # what is not finite, or too large for float32, is refused in words
+        noisy, clean = np.float32(_into_range(noisy, noisy_path)), np.float32(clean)
+    return check_images(noisy, f"noisy images of {noisy_path}"), check_images(clean, f"clean images of {clean_path}")

@@ -227,8 +227,10 @@ def _load_own_pairs(num_train, num_val, num_test):
     if len(paths) != 2 or not all(paths):
         raise ValueError('Expected DENOISE_PAIRS as "noisy.pkl,clean.pkl", got ' + repr(",".join(paths)))
     noisy, clean = data.load_pairs(*(profiles.resolve(path) for path in paths))
-    if clean.shape[1:] != (28, 28, 1) or len(clean) < 20:
-        raise ValueError(f"Expected at least 20 pairs of 28x28 gray images, got {clean.shape}: cut or pad them.")
+    if clean.shape[1:] != (28, 28, 1):
+        raise ValueError(f"Expected pairs of 28x28 gray images, got {clean.shape}: cut or pad them.")
+    if len(clean) < 20:
+        raise ValueError(f"Expected at least 20 pairs, got {len(clean)}: three parts are made of them, so add more.")
     rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)
     train, val = train_test_split(rest, test_size=0.2, random_state=0)
     rows = [train[:num_train], val[:num_val], test[:num_test]]

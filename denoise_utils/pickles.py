@@ -7,10 +7,13 @@ file's names nor its numbers reach numpy's C code unchecked.
 import math
 import pickle
 import pickletools
+import zipfile
+from pathlib import Path
 
 import numpy as np
 
 ARRAY_TYPE = object()  # stands for numpy.ndarray: can be passed on, cannot be called
+NPY, ZIP, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b"  # what such files begin with
 KINDS = "buif"  # booleans, whole numbers and floats
 WRITTEN = (  # the opcodes that numpy's arrays are written with, of all protocols
     "PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_TUPLE NONE NEWTRUE "
@@ -26,14 +29,16 @@ class _Dtype:
     """Stand in for numpy.dtype: a kind, a size and a byte order, nothing else."""
 
     def __init__(self, code, *_):
+        code = code.decode("latin1") if isinstance(code, bytes) else code  # Python 2's text
         if not isinstance(code, str) or code[:1] not in KINDS or not 1 <= len(code) <= 3:
             told = code[:40] if isinstance(code, str) else "things"
             raise pickle.UnpicklingError(f"an array of {told}, which are not numbers")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state):
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
+        order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+        if order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array:
@@ -95,38 +100,96 @@ class _ArrayUnpickler(pickle.Unpickler):
         return ADMITTED[module, name]
 
 
+def _walk(file):
+    """Yield each opcode of a pickle with its argument, up to the last.
+
+    pickletools.genops does the same, but takes a text of protocol 0 for ASCII, and in Python 2's arrays it is bytes.
+    """
+    name = None
+    while name != "STOP":
+        code = file.read(1)
+        opcode = pickletools.code2op.get(code.decode("latin1"))
+        if not opcode:
+            end = "a pickle that breaks off" if name else "an empty file"
+            raise pickle.UnpicklingError(f"the byte {code!r}, which no pickle has there" if code else end)
+        name = opcode.name
+        yield name, file.readline() if name == "STRING" else opcode.arg and opcode.arg.reader(file)
+
+
 def _check_opcodes(file):
     """Raise UnpicklingError unless the pickle is written with few opcodes, those of arrays; then rewind it.
 
     A few bytes can ask for a place of any number in the unpickler's memory, or double a tuple at every turn.
     """
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name not in OPCODES or count > MAX_OPCODES:
-            raise pickle.UnpicklingError(f"{opcode.name}, which numpy does not write, or too many parts")
-        if opcode.name.endswith("PUT") and int(argument) > MAX_OPCODES:
+    for count, (name, argument) in enumerate(_walk(file)):
+        if name not in OPCODES or count > MAX_OPCODES:
+            raise pickle.UnpicklingError(f"{name}, which numpy does not write, or too many parts")
+        if name.endswith("PUT") and int(argument) > MAX_OPCODES:
             raise pickle.UnpicklingError(f"a part numbered {argument}")
     file.seek(0)
 
 
+def _new_path(path, name):
+    """Return `name` beside `path`, or another that is free, so that a conversion overwrites nothing."""
+    path = path.with_name(name)
+    return str(path.with_name(f"{path.stem}_new{path.suffix}") if path.exists() else path)
+
+
+def _check_format(path):
+    """Raise ValueError, with the line that converts it, for a .npy, .npz or .gz file; OSError for no file."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(NPY))
+    except OSError as error:
+        found = "no file" if isinstance(error, FileNotFoundError) else f'"{error.strerror}"'
+        raise type(error)(f"Expected a pickled numpy array at {path}, found {found}: look for its name.") from None
+    old, path = str(path), Path(path)
+    new = _new_path(path, path.stem.removesuffix(".pkl") + ".pkl")
+    if start == NPY:
+        what, line = "a .npy file", f"import numpy; numpy.load({old!r}).dump({new!r})"
+    elif start.startswith(ZIP):
+        names = _list_arrays(path)
+        what, line = f"a .npz file with {names}", f"import numpy; numpy.load({old!r})[{names[0]!r}].dump({new!r})"
+    elif start.startswith(GZIP):
+        new = _new_path(path, path.name.removesuffix(".gz"))
+        line = f"import gzip, pathlib; pathlib.Path({new!r}).write_bytes(gzip.open({old!r}).read())"
+        what = "a .gz file"
+    else:
+        return
+    raise ValueError(f"Expected a pickled numpy array in {path}, got {what}. Convert it and name the new file: {line}")
+
+
+def _list_arrays(path):
+    """Return the names of the first arrays in a .npz file."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy") and len(name) < 50]
+    except Exception:  # a broken archive may raise nearly anything
+        names = []
+    if not names:
+        raise ValueError(f"Expected a pickled numpy array in {path}, got a .zip file: unpack it, name what is in it.")
+    return names[:4]
+
+
 def load_array(path):
-    """Return the numpy array pickled in the file `path`.
+    """Return the numpy array pickled in the file `path`, by Python 2 or 3, in any protocol.
 
     Only numpy arrays of numbers are read: a pickle that names anything else is refused
-    before that thing is looked up, so nothing in the file runs. Raises ValueError.
+    before that thing is looked up, so nothing in the file runs. Raises ValueError, which for a
+    .npy, .npz or .gz file has the line that converts it, or OSError where no file can be read.
     """
+    _check_format(path)
     try:
         with open(path, "rb") as file:
             _check_opcodes(file)
-            found = _ArrayUnpickler(file).load()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"Expected a pickled numpy array at {path}, found no file: look for its name."
-        ) from None
+            found = _ArrayUnpickler(file, encoding="bytes").load()  # Python 2's text is bytes
     except Exception as error:  # a hostile or broken pickle may raise nearly anything
-        found = f"{error or type(error).__name__}"
-    if not isinstance(found, _Array) or found.array is None:
-        what = found if isinstance(found, str) else f"a {type(found).__name__}"
-        raise ValueError(
-            f"Expected a pickled numpy array of numbers in {path}, got {what}: save it with pickle.dump(array, file)."
-        )
-    return found.array
+        what = str(error) or type(error).__name__
+    else:
+        what = f"a {type(found).__name__}"
+        if isinstance(found, _Array) and found.array is not None:
+            return found.array
+    what = "".join(letter if letter.isprintable() else "?" for letter in what[:200])  # it may quote the file
+    raise ValueError(
+        f"Expected a pickled numpy array of numbers in {path}, got {what}: save it with pickle.dump(array, file)."
+    )

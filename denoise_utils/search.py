@@ -40,6 +40,32 @@ class Plan:
         """Folder with one file for each finished trial."""
         return self.folder / "ledger"
 
+    def path_of(self, values):
+        """Return the path of the ledger's file for the trial with these settings."""
+        return self.ledger / ledger_name(values)
+
+    def read_row(self, values):
+        """Return the ledger's row of the trial with these settings, or None if it is missing or damaged."""
+        try:
+            row = json.loads(self.path_of(values).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return row if self.is_row(row, values) else None
+
+    def read_rows(self):
+        """Return the rows of all finished trials."""
+        return [row for values in self.configurations if (row := self.read_row(values))]
+
+    def is_row(self, row, values):
+        """Say whether `row`, from a file or another process, is the whole row of the trial with these settings."""
+        architecture = {label(one): one for one in self.legal}.get(values["architecture"])
+        if not architecture or not isinstance(row, dict):
+            return False
+        losses, seconds = row.get("val_history"), row.get("seconds")
+        same = _row_settings(architecture, values).items() <= row.items()
+        whole = isinstance(losses, list) and len(losses) == values["epochs"] and all(map(_is_number, losses))
+        return same and whole and row.get("val_bce") == min(losses) and _is_number(seconds) and 0 <= seconds < math.inf
+
     def make_space(self):
         """Return Keras Tuner's space of all legal configurations and no others."""
         space = keras_tuner.HyperParameters()
@@ -87,6 +113,16 @@ def label(architecture):
     return f"{architecture['filters']} filters, depth {architecture['depth']}"
 
 
+def _row_settings(architecture, values):
+    """Return the part of a trial's row that was known before it: the architecture and the other settings."""
+    return architecture | {axis: value for axis, value in values.items() if axis != "architecture"}
+
+
+def _is_number(found):
+    """Say whether a value read from JSON is a floating number; it may be infinite."""
+    return isinstance(found, float) and not math.isnan(found)
+
+
 class CappedHyperModel(keras_tuner.HyperModel):
     """Build and fit one trial; filters and depth are one axis, so that the grid is legal throughout."""
 
@@ -124,19 +160,18 @@ class LedgerTuner(keras_tuner.Tuner):
         hypermodel = CappedHyperModel(plan.legal, plan.settings["seed"])
         # overwrite: the ledger remembers, not the tuner
         super().__init__(oracle, hypermodel, directory=plan.folder, project_name=project, overwrite=True)
-        self.ledger, self.num_trials, self.rows, self.num_loaded = plan.ledger, len(plan.configurations), [], 0
+        self.plan, self.num_trials, self.rows, self.num_loaded = plan, len(plan.configurations), [], 0
 
     def run_trial(self, trial, *args, **kwargs):
         """Return the trial's best validation loss, from the ledger or from training it."""
-        path = self.ledger / ledger_name(trial.hyperparameters.values)
-        if path.is_file():
-            row = json.loads(path.read_text())
+        values = trial.hyperparameters.values
+        if row := self.plan.read_row(values):
             self.rows.append(row)
             self.num_loaded += 1
         else:
             row = self._train(trial.hyperparameters, *args, **kwargs)
             try:
-                saving.write_json(path, row)
+                saving.write_json(self.plan.path_of(values), row)
             except OSError as error:  # of any other kind of error Keras Tuner makes a failed trial, and goes on
                 raise keras_tuner.errors.FatalValueError(str(error)) from None
             self.rows.append(row)
@@ -151,10 +186,9 @@ class LedgerTuner(keras_tuner.Tuner):
         history = self.hypermodel.fit(hp, model, *args, **kwargs).history
         seconds = round(time.perf_counter() - started, 2)
         architecture = self.hypermodel.legal[hp.get("architecture")]
-        others = {axis: value for axis, value in hp.values.items() if axis != "architecture"}
         losses = [loss if math.isfinite(loss) else math.inf for loss in history["val_loss"]]  # diverged: last
         scores = {"val_bce": min(losses), "seconds": seconds, "val_history": losses}
-        return architecture | others | scores
+        return _row_settings(architecture, hp.values) | scores
 
     def _show_progress(self):
         spent = sum(row["seconds"] for row in self.rows)

@@ -31,12 +31,12 @@ class LedgerOracle(keras_tuner.Oracle):
         count = len(plan.configurations)
         options = {"objective": search.OBJECTIVE, "max_consecutive_failed_trials": count + 1}
         super().__init__(hyperparameters=plan.make_space(), **options)
-        self.ledger, self.slowest, self.started = plan.ledger, None, {}
+        self.plan, self.slowest, self.started = plan, None, {}
         self.left = plan.configurations
 
     def populate_space(self, trial_id):
         """Return the next configuration that is neither finished nor somebody's."""
-        self.left = [values for values in self.left if not (self.ledger / search.ledger_name(values)).is_file()]
+        self.left = [values for values in self.left if not self.plan.read_row(values)]
         taken = [trial.hyperparameters.values for trial in self.ongoing_trials.values()]
         for values in self.left:
             if values not in taken:
@@ -56,13 +56,12 @@ class LedgerOracle(keras_tuner.Oracle):
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
-        """Write the trial's row to the ledger; one without a row failed, and is not handed out again."""
+        """Write the trial's row to the ledger; one without a whole row failed, and is not handed out again."""
         values = trial.hyperparameters.values
         row = json.loads(values.pop("row", "null"))
-        if row:
-            path = self.ledger / search.ledger_name(values)
-            if not path.is_file():
-                saving.write_json(path, row)
+        if self.plan.is_row(row, values):
+            if not self.plan.read_row(values):
+                saving.write_json(self.plan.path_of(values), row)
             self.slowest = max(self.slowest or 0, row["seconds"])
         else:
             self.left = [others for others in self.left if others != values]
@@ -72,9 +71,7 @@ class LedgerOracle(keras_tuner.Oracle):
 
     def is_finished(self):
         """Say whether no trial is left or running."""
-        return not self.ongoing_trials and not any(
-            not (self.ledger / search.ledger_name(values)).is_file() for values in self.left
-        )
+        return not self.ongoing_trials and all(self.plan.read_row(values) for values in self.left)
 
 
 class Worker(search.LedgerTuner):
@@ -166,7 +163,7 @@ def search_parallel(grid, cap, pairs, *, runs, num_workers, seed=0, deadline=360
     if num_workers == 1 and not address:
         return search.search(grid, cap, pairs, runs=runs, seed=seed)
     plan = search.make_plan(grid, cap, pairs, runs=runs, seed=seed)
-    num_loaded = len(_read_ledger(plan))
+    num_loaded = len(plan.read_rows())
     if address is None:
         names, address = ["chief", *(f"worker{n}" for n in range(1, num_workers + 1))], ("127.0.0.1", _free_port())
     else:
@@ -176,18 +173,13 @@ def search_parallel(grid, cap, pairs, *, runs, num_workers, seed=0, deadline=360
         (plan.folder / "logs").mkdir(exist_ok=True)
         fit_data = search.fit_data(pairs)
         _supervise(plan, names, lambda name: _start(name, address, plan, fit_data), deadline)
-    return search.collect(plan, _read_ledger(plan), num_loaded) if "chief" in names[0] else None
+    return search.collect(plan, plan.read_rows(), num_loaded) if "chief" in names[0] else None
 
 
 def _free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
-
-
-def _read_ledger(plan):
-    paths = [plan.ledger / search.ledger_name(values) for values in plan.configurations]
-    return [json.loads(path.read_text()) for path in paths if path.is_file()]
 
 
 def _start(name, address, plan, fit_data):
@@ -206,7 +198,7 @@ def _supervise(plan, names, start, deadline):
             processes[name] = start(name)
         while any(processes[name].exitcode != 0 for name in names[: 1 if "chief" in names[0] else None]):
             time.sleep(0.2)
-            if (now := len(_read_ledger(plan))) > finished:
+            if (now := len(plan.read_rows())) > finished:
                 finished, deaths, since = now, 0, time.monotonic()
                 print(f"\rtrial {now}/{len(plan.configurations)}, processes: {', '.join(names)}  ", end="", flush=True)
             for name in (name for name, process in processes.items() if process.exitcode not in (None, 0)):

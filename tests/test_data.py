@@ -11,7 +11,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from denoise_utils import data, profiles, sources
+from denoise_utils import data, noise, profiles, sources
+from tests.test_pickles import by_python_2
 
 
 @pytest.fixture
@@ -280,6 +281,12 @@ WRONG = {
     "range": (IMAGES * 255, ValueError, "got 127.5 to 127.5"),
     "negative": (IMAGES - 1, ValueError, "got -0.5"),
     "no channel": (IMAGES[..., 0], ValueError, r"images\[\.\.\., None\]"),
+    "flat": (IMAGES.reshape(2, -1), ValueError, r"two sides: images\.reshape\(-1, 28, 28, 1\)\."),
+    "flat, of another size": (np.ones((2, 1024), np.float32), ValueError, r"reshape\(-1, 32, 32, 1\)\."),
+    "no square": (np.ones((2, 783), np.float32), ValueError, r"got \(2, 783\)\.$"),
+    "one image": (np.ones((16, 16), np.float32), ValueError, r"got \(16, 16\)\.$"),
+    "more than rounding": (IMAGES * 2.0001, ValueError, "got 1.00005 to 1.00005"),
+    "less than rounding": (IMAGES * -0.0001, ValueError, "got -5e-05 to -5e-05"),
     "five axes": (IMAGES[None], ValueError, "shape"),
     "two channels": (np.repeat(IMAGES, 2, axis=-1), ValueError, "1 or 3"),
     "empty": (IMAGES[:0], ValueError, "at least one image"),
@@ -294,6 +301,20 @@ def test_wrong_images_are_refused(fault):
     images, kind, words = WRONG[fault]
     with pytest.raises(kind, match=words):
         data.check_images(images)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [(np.float32(1.0000001), 1), (np.float32(-1e-7), 0), (np.float64(1.000001), 1)]
+)
+def test_what_rounding_leaves_beside_the_range_is_cut_off(value, kept):
+    images = np.full((2, 28, 28, 1), value)
+    assert images.max() > 1 or images.min() < 0
+    before = images.copy()
+    assert np.all(data.check_images(images) == kept) and np.array_equal(images, before)
+
+
+def test_images_in_the_range_are_not_copied():
+    assert data.check_images(IMAGES) is IMAGES
 
 
 def dump(path, content, protocol=None):
@@ -320,26 +341,110 @@ def test_only_noisy_images_above_one_are_divided(tmp_path, rng, highest, divided
     assert np.allclose(found[..., 0], noisy / divided, atol=1e-6)
 
 
+RANGES = {  # of the noisy values: which two of them come to 0 and to 1
+    (0.1, 0.4): (0, 1),
+    (0, 1): (0, 1),
+    (0, 1.8): (0, 1.8),
+    (-1, 1): (-1, 1),
+    (-0.6, 1.7): (-0.6, 1.7),
+    (-0.4, 0.3): (-0.4, 1),
+    (-3, -1): (-3, 1),
+    (-128, 127): (-128, 127),
+    (-60_000, 60_000): (-60_000, 60_000),
+}
+
+
+@pytest.mark.parametrize("found", RANGES)
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_noisy_images_may_have_any_range(tmp_path, rng, found, kind):
+    (low, high), (zero, one) = found, RANGES[found]
+    noisy = rng.random((5, 28, 28))
+    noisy = low + (noisy - noisy.min()) / (noisy.max() - noisy.min()) * (high - low)
+    noisy = noisy.astype(kind)
+    clean = rng.random((5, 28, 28))
+    scaled, kept = data.load_pairs(dump(tmp_path / "X.pkl", noisy), dump(tmp_path / "Y.pkl", clean))
+    assert scaled.dtype == np.float32 and scaled.min() >= 0 and scaled.max() <= 1
+    assert np.allclose(scaled[..., 0], (noisy.astype(float) - zero) / (one - zero), atol=1e-3)
+    assert np.array_equal(kept[..., 0], np.float32(clean))
+
+
+def test_whole_numbers_of_either_sign_are_scaled_without_overflow(tmp_path):
+    noisy = np.resize(np.arange(-128, 128, dtype=np.int8), (5, 28, 28))
+    clean = np.resize(np.array([False, True]), (5, 28, 28))
+    scaled, kept = data.load_pairs(dump(tmp_path / "X.pkl", noisy), dump(tmp_path / "Y.pkl", clean))
+    assert np.allclose(scaled[..., 0] * 255 - 128, noisy, atol=1e-4) and np.array_equal(kept[..., 0], clean)
+
+
+@pytest.mark.parametrize("flat", [(True, True), (True, False), (False, True)])
+def test_pairs_of_784_values_are_images_of_28_by_28(tmp_path, rng, flat):
+    pairs = rng.random((2, 5, 28, 28), dtype=np.float32)
+    paths = tmp_path / "X.pkl", tmp_path / "Y.pkl"
+    for path, images, as_rows in zip(paths, pairs, flat, strict=True):
+        dump(path, images.reshape(5, 784) if as_rows else images)
+    assert np.array_equal(data.load_pairs(*paths), pairs[..., None])
+
+
+def test_clean_images_of_a_hair_above_one_are_no_error(tmp_path, rng):
+    clean = rng.random((5, 28, 28))
+    clean[0, 0, 0] = 1.0000001
+    found = data.load_pairs(dump(tmp_path / "X.pkl", clean), dump(tmp_path / "Y.pkl", clean))
+    assert found[1].max() == 1
+
+
 NOT_PAIRS = {
     "a list": ([[0.0]], [[0.0]], "numpy array of numbers|which are not numbers"),
     "objects": (np.array([None]), np.array([None]), "numpy array of numbers|which are not numbers"),
     "text": (np.array(["a"]), np.array(["a"]), "numpy array of numbers|which are not numbers"),
     "shapes that differ": (np.ones((3, 28, 28)), np.ones((2, 28, 28)), "of one shape"),
     "one image": (np.ones((28, 28)), np.ones((28, 28)), "of one shape"),
+    "flat, of another size": (np.ones((3, 1024)), np.ones((3, 1024)), r"reshape\(-1, 32, 32, 1\)\.$"),
+    "clean flat": (np.ones((3, 32, 32)), np.ones((3, 1024)), r"reshape\(-1, 32, 32, 1\)\.$"),
     "empty": (np.ones((0, 28, 28)), np.ones((0, 28, 28)), "at least one image"),
     "clean up to 255": (np.ones((3, 28, 28)), np.full((3, 28, 28), 255.0), "got 255 to 255"),
-    "all black": (np.zeros((3, 28, 28)), np.ones((3, 28, 28)), "nothing above 0"),
-    "NaN": (np.full((3, 28, 28), np.nan), np.ones((3, 28, 28)), "NaN|nothing"),
-    "negative": (np.linspace(-1, 1, 28 * 28).reshape(1, 28, 28), np.ones((1, 28, 28)), "got -1"),
+    "clean below 0": (np.ones((3, 28, 28)), np.full((3, 28, 28), -0.5), "clean images of .*Y.pkl in .* got -0.5 to"),
+    "clean NaN": (np.ones((3, 28, 28)), np.full((3, 28, 28), np.nan), "finite clean images of .*Y.pkl, got NaN"),
+    "clean beyond float32": (np.ones((3, 28, 28)), np.full((3, 28, 28), 1e300), "got NaN or infinity"),
+    "all black": (np.zeros((3, 28, 28)), np.ones((3, 28, 28)), "got 0 everywhere, nothing above 0"),
+    "one value below 0": (np.full((3, 28, 28), -2.0), np.ones((3, 28, 28)), "got -2 everywhere"),
+    "all NaN": (np.full((3, 28, 28), np.nan), np.ones((3, 28, 28)), "finite noisy images of .*X.pkl, got NaN"),
+    "a NaN": (np.array([[[0, np.nan]]]), np.ones((1, 1, 2)), "finite noisy images of .*X.pkl, got NaN"),
+    "infinity": (np.array([[[0, np.inf]]]), np.ones((1, 1, 2)), "finite noisy images of .*X.pkl, got NaN or inf"),
+    "both infinities": (np.array([[[-np.inf, np.inf]]]), np.ones((1, 1, 2)), "finite noisy images"),
+    "too far apart": (np.array([[[-1.7e308, 1.7e308]]]), np.ones((1, 1, 2)), "finite noisy images"),
 }
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("fault", NOT_PAIRS)
-def test_pairs_that_are_none_are_refused(tmp_path, fault):
+def test_pairs_that_are_none_are_refused_in_one_line(tmp_path, fault):
     noisy, clean, words = NOT_PAIRS[fault]
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as caught:
         data.load_pairs(dump(tmp_path / "X.pkl", noisy), dump(tmp_path / "Y.pkl", clean))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((19, 28, 28), "at least 20 pairs, got 19"), ((20, 16, 16), r"28x28 gray images, got \(20,")],
+)
+def test_own_pairs_of_another_size_are_refused_by_what_is_wrong(tmp_path, monkeypatch, rng, shape, words):
+    path = dump(tmp_path / "X.pkl", rng.random(shape))
+    monkeypatch.setenv("DENOISE_PAIRS", f"{path},{path}")
+    with pytest.raises(ValueError, match=words):
+        noise.load_task("pairs")
+
+
+@pytest.mark.parametrize("protocol", range(3))
+def test_own_pairs_of_python_2_are_trained_on(tmp_path, monkeypatch, rng, protocol):
+    noisy, clean = rng.standard_normal((20, 28, 28)), rng.random((20, 28, 28))
+    for name, array in (("X", noisy), ("Y", clean)):
+        (tmp_path / f"{name}.pkl").write_bytes(by_python_2(array, protocol))
+    monkeypatch.setenv("DENOISE_PAIRS", f"{tmp_path / 'X.pkl'},{tmp_path / 'Y.pkl'}")
+    pairs = noise.load_task("pairs")
+    parts = [pairs.train, pairs.val, pairs.test]
+    assert sum(len(part.clean) for part in parts) == 20
+    everything = np.concatenate([part.noisy for part in parts])
+    assert everything.min() == 0 and everything.max() == 1
 
 
 def test_shifted_digits_keep_their_ink_and_move(digits, rng):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import itertools
+import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +89,51 @@ def test_killed_search_goes_on_without_repeating(found, clutter, tmp_path):
     assert all(path.stat().st_mtime_ns == moment for path, moment in written.items())
     assert [settings_of(row) for row in resumed.rows] == [settings_of(row) for row in found.rows]
     assert [row["val_bce"] for row in resumed.rows] == [row["val_bce"] for row in found.rows]
+
+
+def cut_key(content, key):
+    """Return a row's JSON without one of its keys."""
+    return json.dumps({name: value for name, value in json.loads(content).items() if name != key}).encode()
+
+
+DAMAGES = (  # what a full disk, a crash of the machine or an editor may make of a row
+    lambda content: b"",
+    lambda content: content[: len(content) // 2],
+    lambda content: bytes(len(content)),
+    lambda content: b"\xff" + content,
+    lambda content: b"[" * 100_000,
+    lambda content: b"null",
+    lambda content: cut_key(content, "val_history"),
+)
+
+
+def test_damaged_trials_are_trained_again_and_no_others(found, clutter, tmp_path):
+    shutil.copytree(found.folder.parent, tmp_path, dirs_exist_ok=True)
+    ledger = tmp_path / found.folder.name / "ledger"
+    whole, *damaged = sorted(path for path in ledger.glob("[!.]*.json"))[: len(DAMAGES) + 1]
+    for path, damage in zip(damaged, DAMAGES, strict=True):
+        path.write_bytes(damage(path.read_bytes()))
+    written = whole.stat().st_mtime_ns
+    healed = run_search(clutter, tmp_path)
+    assert healed.num_loaded == len(found.rows) - len(DAMAGES) == 1 and whole.stat().st_mtime_ns == written
+    assert [settings_of(row) for row in healed.rows] == [settings_of(row) for row in found.rows]
+    assert [row["val_history"] for row in healed.rows] == [row["val_history"] for row in found.rows]
+    again = run_search(clutter, tmp_path)
+    assert again.num_loaded == len(found.rows) and again.rows == healed.rows
+
+
+def test_only_a_whole_row_of_the_very_trial_counts(found, clutter, tmp_path):
+    plan = search.make_plan(GRID, 3600, clutter, runs=tmp_path)
+    one, other = plan.configurations[:2]
+    row, of_other = (json.loads((found.folder / "ledger" / search.ledger_name(v)).read_text()) for v in (one, other))
+    assert plan.is_row(row, one) and plan.is_row(of_other, other) and not plan.is_row(of_other, one)
+    for key in row:
+        assert not plan.is_row({name: value for name, value in row.items() if name != key}, one), key
+        assert not plan.is_row(row | {key: None}, one), key
+        assert not plan.is_row(row | {key: float("nan")}, one), key
+    assert not plan.is_row(row | {"seconds": -1.0}, one) and not plan.is_row(row | {"seconds": float("inf")}, one)
+    assert not plan.is_row(row | {"val_history": row["val_history"] * 2}, one)
+    assert not plan.is_row(row | {"val_bce": row["val_bce"] + 1}, one)
 
 
 def test_another_grid_is_another_search(clutter, tmp_path):

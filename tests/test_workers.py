@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,19 @@ def test_two_workers_find_what_one_process_finds(alone, clutter, tmp_path, capfd
     again = run_search(clutter, tmp_path, SMALL)
     assert again.num_loaded == 4 and again.rows == found.rows
     assert search_parallel(clutter, tmp_path).rows == found.rows
+
+
+def test_damaged_trials_are_trained_again_by_workers(alone, clutter, tmp_path):
+    shutil.copytree(alone.folder, tmp_path / alone.folder.name)
+    empty, lacking, *whole = sorted((tmp_path / alone.folder.name / "ledger").glob("[!.]*.json"))
+    empty.write_bytes(b"")
+    lacking.write_text('{"val_bce": 0.0}')  # it would win
+    written = [path.stat().st_mtime_ns for path in whole]
+    found = search_parallel(clutter, tmp_path, deadline=300)
+    assert found.num_loaded == len(whole) == 2 and [path.stat().st_mtime_ns for path in whole] == written
+    assert without_seconds(found.rows) == without_seconds(alone.rows)
+    assert count_starts(found.folder) == {empty.name: 1, lacking.name: 1}
+    assert run_search(clutter, tmp_path, SMALL).num_loaded == 4
 
 
 def wait_for(condition, seconds=300):
@@ -165,10 +179,18 @@ def test_machines_that_share_no_folder(alone, clutter, tmp_path):
     assert found.num_loaded == 4 and without_seconds(found.rows) == without_seconds(alone.rows)
 
 
-def finish(oracle, trial, seconds=1.0):
-    """Report a trial as a worker would."""
+def row_of(oracle, trial):
+    """Return what a worker would report of a trial."""
+    values = trial.hyperparameters.values
+    architecture = next(one for one in oracle.plan.legal if search.label(one) == values["architecture"])
+    others = {axis: value for axis, value in values.items() if axis != "architecture"}
+    return architecture | others | {"val_bce": 0.5, "seconds": 1.0, "val_history": [0.5]}
+
+
+def finish(oracle, trial, **changed):
+    """Report a trial as a worker would; `changed` replaces parts of its row."""
     oracle.update_trial(trial.trial_id, {"val_loss": 0.5})
-    trial.hyperparameters.values["row"] = json.dumps({"val_bce": 0.5, "seconds": seconds})
+    trial.hyperparameters.values["row"] = json.dumps(row_of(oracle, trial) | changed)
     trial.status = "COMPLETED"
     oracle.end_trial(trial)
 
@@ -219,6 +241,23 @@ def test_failed_trials_do_not_stop_the_others(plan):
         trial.status = "INVALID"
         oracle.end_trial(trial)
     assert oracle.is_finished() and oracle.create_trial("w").status == "STOPPED"
+
+
+def test_row_that_is_none_is_a_failed_trial(plan):
+    oracle = make_oracle(plan)
+    for _ in range(4):
+        finish(oracle, copy_of(oracle.create_trial("w")), val_history=None)
+    assert oracle.is_finished() and not plan.read_rows() and oracle.create_trial("w").status == "STOPPED"
+
+
+def test_damaged_entry_is_replaced_by_what_a_worker_reports(plan):
+    oracle = make_oracle(plan)
+    path = plan.path_of(plan.configurations[0])
+    path.parent.mkdir()
+    path.write_text('{"val_bce": 0.5, "sec')
+    assert not oracle.is_finished()
+    finish(oracle, copy_of(oracle.create_trial("w")))
+    assert json.loads(path.read_text())["val_history"] == [0.5] and len(plan.read_rows()) == 1
 
 
 def test_processes_that_keep_dying_and_stalls_end_the_search(plan, monkeypatch):
