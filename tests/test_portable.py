@@ -67,7 +67,7 @@ def test_newer_keys_are_left_out_at_their_defaults_only():
 def test_model_that_has_no_older_form_is_saved_as_it_is_with_a_warning(tmp_path, rng):
     inputs = keras.Input((28, 28, 1))
     query = keras.layers.Conv2D(2, 3)(inputs)
-    output = keras.layers.Attention()([query, query], use_causal_mask=True)
+    output = keras.layers.MultiHeadAttention(1, 2)(query, query)
     model = keras.Model(inputs, output)
     with pytest.warns(UserWarning, match="needs this version: a layer that is called with more than its inputs"):
         saving.save_model(model, tmp_path / "new.h5", {})
