@@ -19,7 +19,7 @@ from denoise_utils import profiles, saving
 READER = Path(__file__).with_name("opens.py")
 LIMIT = 1e-4  # how far outputs may differ: other versions add up in another order
 ON_JAX = {
-    version: [f"keras=={version}", "jax", "h5py"]
+    version: [f"keras=={version}", "jax", "h5py", "packaging"]
     for version in ("3.0.5", "3.3.3", "3.6.0", "3.8.0", "3.10.0", "3.13.2", "3.15.1")
 }
 ENVIRONMENTS = {

@@ -2,7 +2,7 @@
 
 profiles -> data -> noise -> models -> saving -> training -> search -> evaluation -> page -> report
 (sources and pickles beside data, baselines beside models, plots beside evaluation, cli on top; shapes, allow_list,
-graph and safe_open lead to saving, show follows it).
+graph and safe_open lead to saving, show follows it; escaping and failures serve all that prints).
 """
 
 import importlib.util

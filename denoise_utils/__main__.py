@@ -2,6 +2,8 @@
 
 import sys
 
+from denoise_utils import failures
+
 try:
     from denoise_utils.cli import main
 
@@ -9,3 +11,5 @@ try:
 except KeyboardInterrupt:  # while the imports ran
     print("stopped: nothing was begun", file=sys.stderr)
     sys.exit(130)
+except Exception as error:  # of the imports: a package is missing, or broken
+    sys.exit(failures.tell(error, "--debug" in sys.argv))

@@ -3,6 +3,7 @@
 import math
 
 from denoise_utils import shapes
+from denoise_utils.escaping import plain
 
 MODELS = ("Functional", "Model", "Sequential")
 MAX_NUMBER = 1_000_000  # of any whole number but a seed
@@ -221,9 +222,5 @@ def has_orthogonal(config):
 def _short(value):
     """Return a stranger's text as at most 60 printable characters."""
     text = value if isinstance(value, str) else repr(value)
-    return printable(text[:60]) + ("..." if len(text) > 60 else "")
-
-
-def printable(text):
-    """Return a stranger's text without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    text = plain(text[:61])
+    return text[:60] + ("..." if len(text) > 60 else "")

@@ -5,7 +5,14 @@ import os
 import sys
 import warnings
 
-from denoise_utils import commands, images, noise, profiles, recipes, stopping
+from denoise_utils import commands, failures, images, noise, profiles, recipes, stopping, streams
+from denoise_utils.escaping import plain
+
+CODES = (
+    "Exit codes: 0: done. 1: done, with what the command's own help says. 2: an error that its line explains. "
+    "70: an unforeseen error, which should be reported. 130: stopped by Ctrl-C. 141: whoever read the output left."
+)
+DEBUG = "show where an error came from (its traceback), before its line"
 
 
 def _whole_number(text, least):
@@ -28,10 +35,14 @@ def _from_zero(text):
 
 def make_parser():
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__, epilog=CODES)
+    parser.add_argument("--debug", action="store_true", help=DEBUG)
     added = parser.add_subparsers(dest="command", required=True)
     for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_train, _add_reproduce):
         add(added)
+    for command in added.choices.values():  # suppressed: the default would overwrite what stood before the command
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG)
+        command.epilog = CODES
     return parser
 
 
@@ -176,14 +187,15 @@ def _add_denoise(added):
 
 
 def _print_warning(message, *where):
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"warning: {plain(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 def main(words=None):
-    """Run one command and return its exit code; warnings and expected errors are one line each on stderr."""
+    """Run one command and return its exit code; warnings and errors are one line each on standard error."""
+    streams.accept_every_character()
     arguments = make_parser().parse_args(words)
     try:
-        with stopping.noticed(), warnings.catch_warnings():
+        with failures.causes_shown(arguments.debug), stopping.noticed(), warnings.catch_warnings():
             warnings.showwarning = _print_warning
             code = arguments.run(arguments)
             sys.stdout.flush()
@@ -191,9 +203,8 @@ def main(words=None):
     except BrokenPipeError:  # whoever read our output has enough, as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it goes nowhere
         return 141
-    except (ValueError, TypeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped: what was finished is kept", file=sys.stderr)
         return 130
+    except Exception as error:
+        return failures.tell(error, arguments.debug)

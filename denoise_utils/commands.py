@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from denoise_utils import images, noise, profiles, recipes, saving, streams, training_list
+from denoise_utils.escaping import plain
 from denoise_utils.show import describe, describe_folder
 
 
@@ -32,16 +33,18 @@ def report(arguments):
     found = budget.Report(arguments.cap)
     try:
         budget.make_report(arguments.folder, arguments.cap, profile, found)
-    except (KeyboardInterrupt, ValueError, OSError):  # Ctrl-C, or data that cannot be read
+    except (KeyboardInterrupt, Exception):  # Ctrl-C, data that cannot be read, or an error of ours
         if found.rows:
             out = Path(arguments.out or profile.root / "build" / "report")
-            print(f"Written to {budget.write_partial(found, out)}: what was scored before the stop")
+            print(f"Written to {plain(budget.write_partial(found, out))}: what was scored before the stop")
         raise
     ours = found.label and budget.is_ours(arguments.folder, profile)
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
-    print(budget.markdown(found))  # first: it is not lost if it cannot be written
-    budget.write_report(found, out)
-    print(f"Written to {out}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
+    try:
+        budget.write_report(found, out)
+    finally:  # it is not lost if it cannot be written
+        print(budget.markdown(found))
+    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
     return found.exit_code
 
 
@@ -70,7 +73,7 @@ def search(arguments):
     for rank, row in enumerate(found.rows[:10], 1):
         print("  ".join(str(value) for value in (rank, f"{row['val_bce']:.4f}", *(row[c] for c in columns[1:]))))
     loaded = f"{found.num_loaded} of them finished before"
-    print(f"{len(found.rows)} trials, {loaded}. The ledger: {found.folder / 'ledger'}")
+    print(f"{len(found.rows)} trials, {loaded}. The ledger: {plain(found.folder / 'ledger')}")
     return 0
 
 
@@ -130,14 +133,14 @@ def grade(arguments):
         judge=profile.root / "models",
         jobs=arguments.jobs,
         limits=supervise.Limits(arguments.timeout, arguments.memory),
-        tell=lambda name, row: print(f"{grade_page.plain(name)}: {grade_page.describe(row)}", flush=True),
+        tell=lambda name, row: print(f"{plain(name)}: {grade_page.describe(row)}", flush=True),
     )
     grade_page.write(grades, out)
     if grades.missing:
         raise KeyboardInterrupt
     if Path(arguments.path).is_file():
         print(f"\n{grade_page.explain(grades)}")
-    print(f"Written to {out}: grades.csv, grades.html")
+    print(f"Written to {plain(out)}: grades.csv, grades.html")
     return grade_page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
 
 
@@ -157,8 +160,8 @@ def denoise(arguments):
     model = saving.load_model(arguments.model)
     try:
         written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
-        print(f"{written} of {written + len(job.refused)} pictures written to {arguments.target}")
+        print(f"{written} of {written + len(job.refused)} pictures written to {plain(arguments.target)}")
     finally:  # of what was stopped too
         for name, reason in job.refused:
-            print(f"not denoised: {name}: {reason}", file=sys.stderr)
+            print(f"not denoised: {plain(name)}: {plain(reason)}", file=sys.stderr)
     return int(bool(job.refused))

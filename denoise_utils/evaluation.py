@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import saving, streams
+from denoise_utils import escaping, saving, streams
 
 EPSILON = 1e-7  # Keras's own clip inside the logarithm
 HIGHEST_PSNR = 100.0  # dB, given to an image without any error
@@ -235,11 +235,10 @@ def format_table(rows, columns=COLUMNS, caption=""):
 
     def cell(row, key):
         value = row.get(key)
-        text = "-" if value is None else columns[key][1].format(value)
-        return text.replace("|", "\\|").replace("\n", " ")
+        return "-" if value is None else escaping.markdown(columns[key][1].format(value))
 
     titles = " | ".join(title for title, _ in columns.values())
     aligned = " | ".join("---" if layout == "{}" else "---:" for _, layout in columns.values())
     lines = [f"| {titles} |", f"| {aligned} |"]
     lines += ["| " + " | ".join(cell(row, key) for key in columns) + " |" for row in rows]
-    return "\n".join(lines + ([f"\n*{caption}*"] if caption else []))
+    return "\n".join(lines + ([f"\n*{escaping.markdown(caption)}*"] if caption else []))

@@ -3,10 +3,10 @@
 Names and reasons come from strangers: nothing in them may act as HTML, as a formula or as a control character.
 """
 
-from html import escape
 from pathlib import Path
 
-from denoise_utils import page, saving
+from denoise_utils import escaping, page, saving
+from denoise_utils.escaping import html, plain
 
 COLUMNS = {
     "rank": ("rank", "{}"),
@@ -62,21 +62,6 @@ document.querySelectorAll("th button").forEach((button, column) => button.onclic
 """
 
 
-def plain(text):
-    """Return `text` with whatever does not print (control, direction and undecodable characters) escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def _cell(value):
-    """Return `value` for a CSV that a spreadsheet may open: text is never taken for a formula."""
-    if isinstance(value, list):
-        value = "; ".join(map(str, value))
-    if not isinstance(value, str):
-        return value
-    text = plain(value)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
-
-
 def describe(row):
     """Return a graded row in one line: its verdict, its figures or its reason, its flags."""
     words = [row["verdict"] or "scored"]
@@ -120,18 +105,18 @@ def _table_row(row, columns):
     cells = []
     for key, (_, layout) in columns.items():
         value = row.get(key)
-        text = "–" if value is None else escape(plain(layout.format(value)))
+        text = "–" if value is None else html(layout.format(value))
         if key == "verdict" and value:
-            text = f'<span class="badge {escape(value)}">{text}</span>'
-        attributes = f'data-value="{"" if value is None else escape(plain(value))}"'
+            text = f'<span class="badge {html(value)}">{text}</span>'
+        attributes = f'data-value="{"" if value is None else html(value)}"'
         if key == "submission":
             name = plain(value)
-            text = escape(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
-            attributes += f' class="name" title="{escape(name)}"'
+            text = html(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+            attributes += f' class="name" title="{html(name)}"'
         cells.append(f"<td {attributes}>{text}</td>")
-    flags = "".join(f'<div class="flag">⚑ {escape(plain(flag))}</div>' for flag in row.get("flags", []))
-    cells.append(f'<td class="why">{flags}{escape(plain(row.get("reason") or ""))}</td>')
-    picture = f'<img alt="ten images" loading="lazy" src="{escape(row["sheet"])}">' if "sheet" in row else ""
+    flags = "".join(f'<div class="flag">⚑ {html(flag)}</div>' for flag in row.get("flags", []))
+    cells.append(f'<td class="why">{flags}{html(row.get("reason") or "")}</td>')
+    picture = f'<img alt="ten images" loading="lazy" src="{html(row["sheet"])}">' if "sheet" in row else ""
     return f"<tr>{''.join(cells)}<td>{picture}</td></tr>"
 
 
@@ -142,14 +127,14 @@ def render(grades):
         counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
     summary = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     late = f" Not graded yet: {len(grades.missing)}; run the same command again." if grades.missing else ""
-    late += f" Left out: {escape(plain(', '.join(grades.left_out)))}." if grades.left_out else ""
+    late += f" Left out: {html(', '.join(grades.left_out))}." if grades.left_out else ""
     lead = (
         f"{len(grades.rows)} submissions: {summary}.{late} Task {grades.task}, noise seed {grades.seed}, data: "
-        f"{escape(plain(grades.label))}; at most {grades.cap:,} parameters, all of them counted. Ranked by excess: the "
+        f"{html(grades.label)}; at most {grades.cap:,} parameters, all of them counted. Ranked by excess: the "
         "binary cross-entropy above the floor that grey targets impose, in nats per pixel, lower is better. A flag is "
         "a question to the author, not a sentence. Times are of one thread. Click a heading to sort."
     )
-    heads = "".join(f"<th><button>{escape(title)}</button></th>" for title, _ in COLUMNS.values())
+    heads = "".join(f"<th><button>{html(title)}</button></th>" for title, _ in COLUMNS.values())
     heads += '<th class="why">flags and reasons</th><th class="why">images</th>'
     noisy = grades.yardstick
     first = [{"submission": "clean images", "sheet": noisy["clean_sheet"]}] if "clean_sheet" in noisy else []
@@ -168,6 +153,6 @@ def write(grades, folder):
     folder = Path(folder)
     shared = {"task": grades.task, "seed": grades.seed, "cap": grades.cap, "data": grades.label}
     rows = [grades.yardstick | {"submission": "noisy input", "verdict": None}, *grades.rows]
-    table = [{key: _cell(value) for key, value in (shared | row).items()} for row in rows]
+    table = [escaping.cells(shared | row) for row in rows]
     saving.write_csv(folder / "grades.csv", table, [*COLUMNS, *MORE])
     saving.write_text(folder / "grades.html", render(grades))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from denoise_utils import evaluation, noise, reuse, saving, stopping
+from denoise_utils import evaluation, failures, noise, reuse, saving, stopping
+from denoise_utils.escaping import plain
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)  # nothing can be written there
@@ -170,7 +171,7 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
     written = 0
     for number, (source, target) in enumerate(job.pairs):
         stopping.check()
-        _show_progress(number, len(job.pairs), source.name)
+        _show_progress(number, len(job.pairs), plain(source.name))
         try:
             image = _suit(read_image(source), model.input_shape[-1], per_channel)
             if damage:
@@ -180,12 +181,13 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
             write_image(denoised, target)
         except (ValueError, FileNotFoundError) as error:  # it may have vanished since
             stopping.check()
+            failures.note(source.name)
             job.refused.append((source.name, str(error)))
             continue
         written += 1
         if damage:
             before, after = (evaluation.psnr(one[None], clean)[0] for one in (image, denoised))
-            print(f"{source.name}: PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
+            print(f"{plain(source.name)}: PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
     _show_progress(len(job.pairs), len(job.pairs), "")
     return written
 

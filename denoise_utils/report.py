@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from denoise_utils import evaluation, models, noise, page, saving, scoring
+from denoise_utils import escaping, evaluation, failures, models, noise, page, saving, scoring
 
 ASSIGNMENT = "clutter"  # the task of a model whose card names none
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
@@ -85,6 +85,7 @@ def make_report(folder, cap, profile, report=None):
             model, card = saving.load_model(path), saving.read_card(path)
             row = _count(path, model, card, cap)
         except (ValueError, OSError) as error:
+            failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": "UNREADABLE", "reason": str(error)})
             continue
         by_task.setdefault(row["task"], []).append((row, model))
@@ -145,8 +146,8 @@ def markdown(report):
     if report.elsewhere:
         shown = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
         table += f"\n\n### Other strengths\n\n{shown}"
-    failed = [f"- **{row['file']}** {row['reason']}" for row in report.failed]
-    notes = [f"- {note}" for note in report.notes]
+    failed = [f"- **{escaping.markdown(row['file'])}** {escaping.markdown(row['reason'])}" for row in report.failed]
+    notes = [f"- {escaping.markdown(note)}" for note in report.notes]
     return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
 
 
@@ -164,11 +165,11 @@ def write_report(report, folder):
     A partial one is removed.
     """
     folder = Path(folder)
-    saving.write_csv(folder / "budget.csv", report.rows, [*COLUMNS, "data", "reason"])
+    saving.write_csv(folder / "budget.csv", map(escaping.cells, report.rows), [*COLUMNS, "data", "reason"])
     saving.write_text(folder / "budget.md", markdown(report))
     saving.write_text(folder / "budget.html", page.render(report, COLUMNS, STRENGTHS))
     if report.elsewhere:
-        saving.write_csv(folder / "strengths.csv", report.elsewhere, STRENGTHS)
+        saving.write_csv(folder / "strengths.csv", map(escaping.cells, report.elsewhere), STRENGTHS)
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 
@@ -179,7 +180,7 @@ def headline(report):
     for row in report.models:
         if row["role"] == "capped" and "psnr" in row:
             start = noisy[row["task"]]
-            line = f"- **{row['file']}**, {row['parameters']:,} parameters: PSNR "
+            line = f"- **{escaping.markdown(row['file'])}**, {row['parameters']:,} parameters: PSNR "
             line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
             if row["legibility"] is not None:
                 line += f", digits read {start['legibility']:.1%} to {row['legibility']:.1%}"

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from denoise_utils import allow_list, graph
+from denoise_utils.escaping import plain
 
 MAX_BYTES = 512 * 2**20  # of the file, of all its numbers, of those in one tensor of one image, and while it is loaded
 COPIES = 8  # that loading makes of a weight at most: its start, the stored numbers, copies between them
@@ -76,7 +77,7 @@ def read_card(path, max_bytes=MAX_BYTES):
 
 def refusal(path, reason, version=None):
     """Return the ValueError that says why `path` is not opened; a file of Keras 1 or 2 with the way to convert it."""
-    reason, version = allow_list.printable(" ".join(reason.split())[:400]), allow_list.printable(version or "")[:20]
+    reason, version = plain(" ".join(reason.split())[:400]), plain(version or "")[:20]
     said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened"
     if version.startswith(("1.", "2.")):
         return ValueError(

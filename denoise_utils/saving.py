@@ -73,9 +73,9 @@ def check_folder(path, room=1):
 
 
 def write_text(path, text):
-    """Write `text` to `path`, atomically."""
+    """Write `text` to `path` as UTF-8, atomically; what that cannot encode, of a file's name, is escaped."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path, content):

@@ -5,7 +5,7 @@ A `report` is a report.Report; each function adds rows, sheets or notes to it.
 
 import numpy as np
 
-from denoise_utils import baselines, evaluation, noise, stopping
+from denoise_utils import baselines, evaluation, failures, noise, stopping
 
 NUM_SHOWN = 10  # test images on a model's sheet
 
@@ -33,6 +33,7 @@ def add_task(report, task, entries, judge, profile):
                 scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
             row |= scores | {"data": pairs.label}
         except ValueError as error:
+            failures.note(row["file"])
             row["reason"] = f"could not be scored: {error}"
         else:
             if task != "digits":

@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 
 from denoise_utils import cards, profiles, safe_open, saving
-from denoise_utils.allow_list import printable
+from denoise_utils.escaping import markdown, plain
 
 SCORES = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}", "excess": "excess BCE {:.4f}", "mse": "MSE {:.5f}"}
 SHARES = {"legibility": "{:.1%} read by the judge", "accuracy": "{:.1%} right"}
@@ -20,9 +20,10 @@ def describe(path, cap=profiles.CAP):
     contents = safe_open.inspect_model(path)
     card = saving.read_card(path)
     verdict = f"{contents.parameters:,} parameters, {'PASS' if contents.parameters <= cap else 'OVER'} (cap {cap:,})"
-    lines = [f"{path.name}: {verdict}"]
+    lines = [f"{plain(path.name)}: {verdict}"]
     if saving.card_matches(path) is False:
-        lines.append(f"WARNING: {path.stem}.json is the card of another file: its SHA-256 is not that of {path.name}.")
+        name, card_name = plain(path.name), plain(path.with_suffix(".json").name)
+        lines.append(f"WARNING: {card_name} is the card of another file: its SHA-256 is not that of {name}.")
     if card.get("parameters", contents.parameters) != contents.parameters:
         lines.append(
             f"WARNING: the card counts {_shown(card['parameters'])} parameters, the file {contents.parameters:,}."
@@ -110,7 +111,7 @@ def _dict(value):
 
 
 def _shown(value):
-    return printable(str(value)[:2000])
+    return plain(str(value)[:2000])
 
 
 def describe_folder(folder):
@@ -125,5 +126,5 @@ def describe_folder(folder):
         psnrs = [_dict(card.get(key)).get("psnr") for key in ("noisy_input_scores", "test_scores")]
         gain = ", ".join(f"{psnr:.1f}" for psnr in psnrs if _is_number(psnr)) or "-"
         cells = (path.name, removed, card.get("role", "-"), f"{contents.parameters:,}", card.get("input", "-"), gain)
-        rows.append("| " + " | ".join(_shown(cell).replace("|", "\\|") for cell in cells) + " |")
+        rows.append("| " + " | ".join(markdown(_shown(cell)) for cell in cells) + " |")
     return "\n".join(rows)

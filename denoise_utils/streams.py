@@ -6,6 +6,13 @@ import sys
 from contextlib import contextmanager
 
 
+def accept_every_character():
+    """Let standard output and error escape what they cannot encode, instead of raising: any name can be printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's has none, and takes everything
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextmanager
 def send_to(file, *numbers):
     """While this lasts, what is written to the descriptors `numbers` (1 output, 2 error) goes to the open `file`."""

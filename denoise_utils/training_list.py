@@ -1,6 +1,7 @@
 """Train several recipes one after the other, saying how long all will take; list how far each is."""
 
-from denoise_utils import recipes, standing
+from denoise_utils import failures, recipes, standing
+from denoise_utils.escaping import plain
 
 TITLES = ("model", "seed", "state", "minutes", "to go, about")
 
@@ -49,7 +50,8 @@ def train_all(names, seeds, profile):
                 done.append(_row(recipes.train(name, profile, seed=seed, tell=_teller(number, len(jobs), sum(later)))))
             except (ValueError, OSError) as error:
                 failed += 1
-                print(f"\nerror: {name}, seed {seed}: {error}")
+                failures.note(name)
+                print(f"\nerror: {name}, seed {seed}: {plain(error)}")
     finally:
         if done:
             print(table(("model", "seed", "parameters", "epoch", "val loss", "excess", "PSNR (dB)", "minutes"), done))

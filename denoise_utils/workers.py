@@ -124,6 +124,7 @@ def _be(name, address, plan, fit_data):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starting process's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)  # the log
+    streams.accept_every_character()
     os.environ |= dict(zip(VARIABLES, (name, *address), strict=True))
     code = 1
     try:

@@ -94,11 +94,13 @@ def test_reports_on_other_folders_do_not_go_to_the_projects_reports(tmp_path, mo
     assert (tmp_path / "reports" / "budget.html").is_file()
 
 
-@pytest.mark.parametrize("words", [["train", "clutter_tiny", "--seed", "x"], ["denoise", "in", "out", "--seed", "1.5"]])
+@pytest.mark.parametrize(
+    "words", [["train", "clutter_tiny", "--seeds", "x"], ["denoise", "in", "out", "--seed", "1.5"]]
+)
 def test_numbers_that_are_none_are_refused_with_what_was_expected(words, capsys):
     with pytest.raises(SystemExit):
         cli.main(words)
-    assert f"argument --seed: expected a whole number from 0 up, got {words[-1]}" in capsys.readouterr().err
+    assert f"argument {words[-2]}: expected a whole number from 0 up, got {words[-1]}" in capsys.readouterr().err
 
 
 def test_warnings_are_one_line_without_code(tmp_path):

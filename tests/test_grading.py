@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from denoise_utils import cli, grade_one, grade_page, grading
+from denoise_utils import cli, escaping, grade_one, grade_page, grading
 from tests import handins
 from tests.conftest import ROOT
 
@@ -33,7 +33,7 @@ def check_verdicts(rows, expected):
     """Compare every row with what its hand-in must get, all at once."""
     wrong = []
     for name, one in expected.items():
-        row = rows.pop(grade_page._cell(name))
+        row = rows.pop(escaping.cell(name))
         said = row["flags"] + row["reason"]
         if row["verdict"] != one.verdict or one.says not in said:
             wrong.append((name, one.verdict, one.says, row["verdict"], said))

@@ -463,7 +463,7 @@ BOUNDS = {
     "list of scales": "a scale of shape (1000, 1, 1, 1), which does not fit its input of (4, 5, 6)",
     "call in an unknown form": "a config in an unknown form",
     "name that is no text": "a text that is not UTF-8",
-    "version that is a page": "written by Keras 2.?[2J",
+    "version that is a page": "written by Keras 2.\\x1b[2J",
 }
 
 
