@@ -26,7 +26,7 @@ class Format:
 FORMATS = {
     "PNG": Format((".png",), ("alpha", "16 bits", "ICC profile", "EXIF")),
     "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), ("ICC profile", "EXIF"), {"quality": 95, "subsampling": 0}),
-    "TIFF": Format((".tif", ".tiff"), ("alpha", "16 bits", "ICC profile", "EXIF"), {"compression": "tiff_lzw"}),
+    "TIFF": Format((".tif", ".tiff"), ("alpha", "16 bits", "ICC profile", "EXIF")),  # libtiff, for LZW, fails on EXIF
     "BMP": Format((".bmp",), ()),
     "WEBP": Format((".webp",), ("alpha", "ICC profile", "EXIF"), {"lossless": True}),
 }
