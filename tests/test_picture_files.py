@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,22 @@ def test_values_of_fewer_bits_in_a_16_bit_file_are_noticed(tmp_path, strokes, bi
     assert [re.findall(r"of (\d+) bits", remark) for remark in picture.remarks] == [[str(bits)]] * (bits < 16)
 
 
+@pytest.mark.parametrize("bits", [12, 16])
+def test_colour_of_16_bits_is_told_and_refused_where_12_bits_leave_4(tmp_path, photo, bits):
+    rows = (photo / 119 * (2**bits - 1)).astype(">u2").reshape(24, -1)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 36, 24, 16, 2, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x)) for kind, x in parts]
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    if bits == 12:
+        with pytest.raises(ValueError, match="12-bit values give: save it with 8 bits"):
+            picture_reading.read(tmp_path / "x.png")
+    else:
+        picture = picture_reading.read(tmp_path / "x.png")
+        assert picture.remarks == ("16-bit colour or transparency is read with 8 bits",)
+        assert np.abs(picture.pixels - photo / 119 * 255).max() <= 1
+
+
 def test_floats_are_read_as_they_are(tmp_path, strokes):
     Image.fromarray(np.float32(strokes) / 255).save(tmp_path / "x.tif")
     picture, written, _ = rewrite(tmp_path / "x.tif")
@@ -198,6 +216,19 @@ def test_folder_of_foreign_files_alone_needs_no_model_and_exits_with_1(tmp_path,
     code, said, _, left = run_command(tmp_path / "in", tmp_path / "out", capsys)
     assert code == 1 and "0 of 1 pictures written" in said and list(left) == ["notes.txt"]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_one_picture_loses_is_told_once(tmp_path, photo, exif, capsys):
+    alpha = np.uint8(np.tile(np.linspace(0, 255, 36), (24, 1)))
+    Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "x.png", exif=exif)
+    code, said, notes, left = run_command(tmp_path / "x.png", tmp_path / "out.bmp", capsys)
+    assert code == 0 and "1 of 1 pictures written" in said and left == {}
+    by_channel = "colour was denoised channel by channel, as this model takes gray; a model of colour may suit better"
+    assert notes == dict.fromkeys(["alpha could not be kept", "EXIF could not be kept", by_channel], "x.png")
+    assert cli.main(["denoise", "--model", str(GRAY), "--per-channel", str(tmp_path / "x.png"), str(tmp_path)]) == 2
+    words = [str(tmp_path / "x.png"), str(tmp_path / "out.png"), "--per-channel"]
+    assert cli.main(["denoise", "--model", str(GRAY), *words]) == 0
+    assert "channel" not in capsys.readouterr().err and Image.open(tmp_path / "out.png").mode == "RGBA"
 
 
 def test_folder_of_all_kinds_is_denoised_and_every_note_comes_once(tmp_path, capsys):
