@@ -168,15 +168,18 @@ def _add_denoise(added):
     denoise = added.add_parser(
         "denoise",
         help="denoise a picture, or all pictures of a folder",
-        description="Denoise PNG and JPEG pictures of any size with a saved model; names are kept. "
-        "Exit code: 0, 1 if a picture could not be denoised (the others are), 2 if nothing could be done.",
+        description="Denoise pictures of any size (PNG, JPEG, TIFF, BMP, WebP, GIF, told by their content) with a "
+        "saved model. Each is written as it came, in its format and under its name; what is not, is told once. "
+        "Exit code: 0, 1 if anything in IN was left out (the rest is written), 2 if nothing could be done.",
     )
     denoise.add_argument("source", metavar="IN", help="a picture, or a folder (its own pictures, not its subfolders')")
     denoise.add_argument("target", metavar="OUT", help="the picture or folder to write")
     denoise.add_argument("--model", required=True, help="the .h5 of a denoiser")
     denoise.add_argument("--force", action="store_true", help="overwrite what is in OUT")
     denoise.add_argument(
-        "--per-channel", action="store_true", help="let a gray model denoise colour, channel by channel"
+        "--per-channel",
+        action="store_true",
+        help="a gray model denoises colour channel by channel: ask for it, and no note is made of it",
     )
     denoise.add_argument("--noise", choices=sorted(images.NOISES), help="add this noise first, to try the model out")
     for key, kind in images.STRENGTHS.items():

@@ -145,7 +145,7 @@ def grade(arguments):
 
 
 def denoise(arguments):
-    """Denoise a picture or a folder of them; return 1 if one could not be."""
+    """Denoise a picture or a folder of them; return 1 if anything was left out."""
     damage = None
     strength = {key: getattr(arguments, key) for key in images.STRENGTHS if getattr(arguments, key) is not None}
     if arguments.noise:
@@ -154,14 +154,15 @@ def denoise(arguments):
         raise ValueError(f"Expected --noise with --{', --'.join(strength)}: name the noise to add.")
     if not Path(arguments.model).is_file():
         raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
-    job = images.plan(arguments.source, arguments.target, arguments.force)
-    saving.check_folder(job.folder)
-    _start_keras()
-    model = saving.load_model(arguments.model)
+    job, model = images.plan(arguments.source, arguments.target, arguments.force), None
+    if job.pairs:
+        saving.check_folder(job.folder)
+        _start_keras()
+        model = saving.load_model(arguments.model)
     try:
-        written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage)
+        written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage) if model else 0
         print(f"{written} of {written + len(job.refused)} pictures written to {plain(arguments.target)}")
     finally:  # of what was stopped too
-        for name, reason in job.refused:
-            print(f"not denoised: {plain(name)}: {plain(reason)}", file=sys.stderr)
+        for line in images.tell(job):
+            print(line, file=sys.stderr)
     return int(bool(job.refused))

@@ -73,12 +73,13 @@ def test_kinds_of_pictures_become_gray_or_colour(tmp_path, gray, photo):
     assert images.read_image(tmp_path / "x.jpg").shape == photo.shape
 
 
-def test_what_is_transparent_shows_white(tmp_path, photo):
+def test_what_is_transparent_shows_white_and_black_around_what_is_bright(tmp_path, photo):
     alpha = np.full(photo.shape[:2], 255, np.uint8)
     alpha[:10] = 0
-    Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "x.png")
-    found = images.read_image(tmp_path / "x.png")
-    assert (found[:10] == 255).all() and np.array_equal(found[10:], photo[10:])
+    for seen, ground in ((photo // 2, 255), (127 + photo // 2, 0)):
+        Image.fromarray(np.dstack([seen, alpha])).save(tmp_path / "x.png")
+        found = images.read_image(tmp_path / "x.png")
+        assert (found[:10] == ground).all() and np.array_equal(found[10:], seen[10:])
     Image.fromarray(np.uint16([[7, 20_000], [30_000, 40_000]])).save(tmp_path / "x.png", transparency=7)
     assert np.allclose(images.read_image(tmp_path / "x.png"), np.array([[65535, 20_000], [30_000, 40_000]]) / 65535)
 
@@ -101,10 +102,15 @@ def png(width, height, data=b"", text=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def encode(pixels, kind):
+def encode(pixels, kind, **options):
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
+    Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def hole(data):
+    middle = len(data) // 2
+    return data[: middle - 200] + bytes(400) + data[middle + 200 :]
 
 
 def make_bad(kind, photo):
@@ -114,8 +120,12 @@ def make_bad(kind, photo):
     return {
         "empty": b"",
         "text": b"not a picture",
-        "a GIF": encode(photo[..., 0], "GIF"),
-        "a TIFF": encode(photo, "TIFF"),
+        "a HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "a JPEG 2000": encode(photo, "JPEG2000"),
+        "TIFF cut short": encode(photo, "TIFF")[:middle],
+        "TIFF with a hole": hole(encode(photo, "TIFF", compression="tiff_lzw")),
+        "floats of any range": encode(np.float32(photo[..., 0]), "TIFF"),
+        "32-bit numbers": encode(np.int32(photo[..., 0]) * 70_000, "TIFF"),
         "PNG cut short": whole_png[:middle],
         "JPEG cut short": whole_jpeg[: len(whole_jpeg) // 2],
         "a flipped bit": whole_png[:middle] + bytes([whole_png[middle] ^ 1]) + whole_png[middle + 1 :],
@@ -127,23 +137,25 @@ def make_bad(kind, photo):
     }[kind]
 
 
-BAD = ["empty", "text", "a GIF", "a TIFF", "PNG cut short", "JPEG cut short", "a flipped bit", "a signature alone"]
+BAD = ["empty", "text", "a HEIC", "a JPEG 2000", "TIFF cut short", "TIFF with a hole", "floats of any range"]
+BAD += ["32-bit numbers", "PNG cut short", "JPEG cut short", "a flipped bit", "a signature alone"]
 BAD += ["a gigapixel", "a terapixel", "fewer pixels than promised", "a bomb of text"]
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_pictures_are_refused_in_one_line(tmp_path, photo, kind):
+def test_bad_pictures_are_refused_in_one_line(tmp_path, photo, kind, capfd):
     path = tmp_path / "bad.png"
     path.write_bytes(make_bad(kind, photo))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValueError, match=r"Expected a PNG or JPEG picture in bad\.png") as caught:
+    with pytest.raises(ValueError, match=r"^Expected a picture \(PNG, .* in bad\.png, got ") as caught:
         images.read_image(path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
+    assert capfd.readouterr().err == ""
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
 
 
 def test_other_endings_are_not_written(tmp_path, gray):
-    with pytest.raises(ValueError, match=r"ends in \.png, \.jpg or \.jpeg, got x\.gif"):
+    with pytest.raises(ValueError, match=r"ends in \.png, .* or \.webp, got x\.gif"):
         images.write_image(gray, tmp_path / "x.gif")
 
 
@@ -167,15 +179,16 @@ def test_folder_is_denoised_past_what_cannot_be_read(tmp_path, gray, photo, caps
     images.write_image(gray, tmp_path / "secret.png")
     (source / "link.png").symlink_to("../secret.png")
     (source / "inner.png").symlink_to("a.JPG")
+    (source / "loop.png").symlink_to("loop.png")
     assert run_command(source, out) == 1
     printed = capsys.readouterr()
-    assert sorted(os.listdir(out)) == ["a.JPG", "b [1] **.png", "inner.png"]
+    assert sorted(os.listdir(out)) == ["a.JPG", "b [1] **.png", "inner.png.jpg", "photo.png"]
     assert np.array_equal(images.read_image(out / "b [1] **.png"), reuse.denoise(saving.load_model(GRAY), gray))
-    assert "3 of 8 pictures written" in printed.out
-    reasons = printed.err.splitlines()
-    assert len(reasons) == 5 and all(line.startswith("not denoised: ") for line in reasons)
-    for words in ("bad.png: Expected a PNG", "link.png: a link that leads out", "photo.png: Expected a gray picture"):
-        assert any(words in line for line in reasons), words
+    assert "4 of 10 pictures written" in printed.out
+    reasons = [line for line in printed.err.splitlines() if line.startswith("left out: ")]
+    words = ["bad.png: Expected a picture", "folder.png: a folder", "link.png: a link that leads out", "loop.png: "]
+    words += ["notes.txt: Expected a picture", "pipe.png: no file"]
+    assert [line.startswith(f"left out: {said}") for line, said in zip(reasons, words, strict=True)] == [True] * 6
 
 
 def test_noise_is_added_first_and_seeded(tmp_path, gray, gain, capsys):
@@ -210,7 +223,7 @@ def pictures(tmp_path, gray):
 
 REFUSED = {
     "no IN": (["missing", "out"], "Expected IN to be a picture or a folder"),
-    "IN without pictures": (["empty", "out"], "Expected pictures (.png, .jpg, .jpeg) in"),
+    "IN without pictures": (["empty", "out"], "Expected pictures (PNG, JPEG, TIFF, BMP, GIF or WebP) in"),
     "OUT is there": (["in", "full"], "Expected no a.png in OUT, found it and 1 more: name another, or add --force"),
     "OUT is a file": (["in", "file"], "Expected OUT to be a folder, as IN is one"),
     "OUT is below a file": (["in", "file/out"], "Expected a folder with room for 1 bytes at"),
@@ -255,7 +268,7 @@ def test_a_picture_that_vanishes_is_refused_and_the_others_are_denoised(pictures
     monkeypatch.setattr(images, "plan", plan_and_lose)
     assert run_command(pictures, tmp_path / "out") == 1
     printed = capsys.readouterr()
-    assert "not denoised: b.png: Expected a picture" in printed.err and "2 of 3 pictures written" in printed.out
+    assert "left out: b.png: Expected a picture" in printed.err and "2 of 3 pictures written" in printed.out
     assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "c.png"]
 
 
@@ -270,7 +283,7 @@ def test_refused_pictures_are_named_when_it_is_stopped_too(pictures, tmp_path, m
     monkeypatch.setattr(images, "write_image", write_and_stop)
     assert run_command(pictures, tmp_path / "out") == 130
     first, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("not denoised: a.png: Expected") and last == "stopped: what was finished is kept"
+    assert first.startswith("left out: a.png: Expected") and last == "stopped: what was finished is kept"
     assert os.listdir(tmp_path / "out") == ["b.png"]
 
 
@@ -316,7 +329,7 @@ def test_folder_is_denoised_past_a_name_that_cannot_be_written(pictures, tmp_pat
     assert run_command(pictures, tmp_path / "out", "--force") == 1
     said = capsys.readouterr()
     assert "3 of 4 pictures written" in said.out and sorted(map(len, os.listdir(tmp_path / "out"))) == [5, 5, 5, 254]
-    assert said.err.startswith("not denoised: c.png: Expected to write c.png, got: ") and said.err.count("\n") == 1
+    assert said.err.startswith("left out: c.png: Expected to write c.png, got: ") and said.err.count("\n") == 1
 
 
 def test_link_to_nothing_in_out_is_not_replaced(pictures, tmp_path, capsys):
