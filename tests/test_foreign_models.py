@@ -127,6 +127,45 @@ def test_hard_sigmoid_is_that_of_the_version_that_wrote_it(tmp_path, rng, digits
     assert np.abs(evaluation.predict(saving.load_model(tmp_path / "again.h5"), digits) - expected).max() < 1e-6
 
 
+def old_layer(kind, name, config, *sources):
+    return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": [list(sources)]}
+
+
+def old_model(name, shape, rows, output):
+    first = {"class_name": "InputLayer", "name": "in", "inbound_nodes": []}
+    first["config"] = {"name": "in", "batch_input_shape": [None, *shape]}
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [output]}
+    return {"name": name, "layers": [first, *rows], **ends}
+
+
+def test_model_inside_keeps_its_weights_where_a_hard_sigmoid_is_rewritten(tmp_path, rng, digits):
+    """Two branches of equal weights: the order in which Keras 3 lists them changes, the function must not."""
+    convolution = legacy.convolution(1, "linear")[1]
+    source = ["in", 0, 0, {}]
+    rows = [
+        old_layer("Conv2D", "a/b", convolution | {"activation": "hard_sigmoid"}, source),
+        old_layer("Conv2D", "c", convolution, source),
+        old_layer("Subtract", "d", {}, ["a/b", 0, 0, {}], ["c", 0, 0, {}]),
+    ]
+    inner = old_model("m", (28, 28, 1), rows, ["d", 0, 0])
+    outer = old_model("model", (28, 28, 1), [old_layer("Functional", "m", inner, source)], ["m", 1, 0])
+    parts = [kernel(rng, 3, 3, 1, 1), kernel(rng, 3, 3, 1, 1)]
+    path = tmp_path / "old.h5"
+    legacy.write(path, [], {})
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": outer})
+        file["model_weights"].attrs["layer_names"] = np.array(["in", "m"], dtype="S")
+        group = file.create_group("model_weights/m")
+        names = [f"{name}/{part}:0" for name in ("a/b", "c") for part in ("kernel", "bias")]
+        group.attrs["weight_names"] = np.array(names, dtype="S")
+        for name, array in zip(names, [array for part in parts for array in part.values()], strict=True):
+            group[name] = array
+        file["model_weights"].create_group("in").attrs["weight_names"] = np.array([], dtype="S")
+    first, second = (ops.convert_to_numpy(ops.conv(digits, one["kernel"], padding="same")) for one in parts)
+    expected = np.clip(0.2 * (first + parts[0]["bias"]) + 0.5, 0, 1) - (second + parts[1]["bias"])
+    assert np.abs(evaluation.predict(saving.load_model(path), digits) - expected).max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("version", "attributes", "says"),
     [
