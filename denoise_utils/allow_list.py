@@ -2,7 +2,7 @@
 
 import math
 
-from denoise_utils import shapes
+from denoise_utils import remedies, shapes
 from denoise_utils.escaping import plain
 
 MODELS = ("Functional", "Model", "Sequential")
@@ -94,7 +94,7 @@ def _check_layer_itself(layer, kinds):
         raise ValueError("a layer without a config")
     kind, name = layer.get("class_name"), layer["config"].get("name")
     if kind not in kinds:
-        raise ValueError(f'the layer "{_short(name)}" of class {_short(kind)}, which is not on the list')
+        raise remedies.refuse_class(_short(name), _short(kind), layer["config"])
     if layer.get("module") not in (None, *LAYER_MODULES) or layer.get("registered_name") not in (None, kind):
         named = layer.get("registered_name") or layer.get("module")
         raise ValueError(f'the layer "{_short(name)}" of the custom class {_short(named)}')
@@ -111,6 +111,8 @@ def _check_layer(layer):
     kind, name = _check_layer_itself(layer, ("InputLayer", *shapes.RULES))
     if not isinstance(name, str):
         raise ValueError(f"a {layer['class_name']} layer without a name")
+    if kind == "Reshape" and "newshape" in layer["config"]:  # of keras.ops, whose class has the same name
+        raise remedies.refuse_operator(_short(name), *remedies.OPERATORS["reshape"])
     _check_keys(layer["config"], KEYS, name)
     for key, value in layer["config"].items():
         _check_value(key, value, name)
@@ -171,6 +173,9 @@ def _check_nodes(layer):
     nodes = layer.get("inbound_nodes")
     if not isinstance(nodes, list):
         raise ValueError(f'the layer "{_short(name)}" without a list of its inputs')
+    operator = remedies.find_operator(layer["class_name"])
+    if operator and any(isinstance(node, dict) and _is_operation(node) for node in nodes):
+        raise remedies.refuse_operator(_short(name), *operator)
     for node in nodes:
         for switches in find_switches(node):
             known = isinstance(switches, dict) and set(switches) <= {"training", "mask"}
@@ -179,6 +184,14 @@ def _check_nodes(layer):
         for tensor in find_tensors(node):
             if not isinstance(tensor[0], str) or not all(type(index) is int and index >= 0 for index in tensor[1:]):
                 raise ValueError(f'the layer "{_short(name)}" with an input that is no layer\'s output')
+
+
+def _is_operation(node):
+    """Say whether a call takes its tensors one by one, or numbers: one of a layer takes a tensor, or a list of them."""
+    args = node.get("args")
+    plain = isinstance(args, list) and all(isinstance(one, int | float | dict) for one in args)
+    arrays = plain and any(isinstance(one, dict) and one.get("class_name") != "__keras_tensor__" for one in args)
+    return plain and len(args) > 1 and not arrays
 
 
 def find_switches(node):

@@ -8,6 +8,8 @@ import math
 
 import h5py
 
+from denoise_utils import remedies
+
 FREE = 16  # numbers that a list in a layer's settings may hold, or all that act as weights: more are parameters
 ACTING = {  # settings that act as weights, with the values that are no choice of the author's
     "scale": (1,),
@@ -22,11 +24,6 @@ ACTING = {  # settings that act as weights, with the values that are no choice o
 }
 LARGE_EPSILON = 0.01  # below, it guards a division; above, it scales
 UNUSED = ("_initializer", "_regularizer", "_constraint")  # for training alone: the stored weights hold the outcome
-
-
-def first_line(error):
-    """Return what `error` says, in one line of at most 300 characters."""
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 def count_constants(config):
@@ -84,17 +81,19 @@ def count_stored(path):
         if isinstance(item, h5py.Dataset):
             sizes.append(item.size or 0)
 
+    remedies.check_start(path)
     try:
         with h5py.File(path) as file:
-            if "model_config" not in file.attrs:
-                raise ValueError("it holds no model; save the whole one with model.save, not its weights alone")
+            remedies.check_whole(file)
             config = json.loads(file.attrs["model_config"])
-            if "model_weights" in file:
-                file["model_weights"].visititems(collect)
+            file["model_weights"].visititems(collect)
         return sum(sizes), count_constants(config)
+    except remedies.Refused as error:
+        raise ValueError(f"Expected a saved Keras model in {path.name}, got {error}: {error.remedy}.") from None
     except Exception as error:  # a broken file may raise nearly anything
+        reason = remedies.read_reason(error)
         raise ValueError(
-            f"Expected a saved Keras model in {path.name}, which cannot be read: {first_line(error)}"
+            f"Expected a saved Keras model in {path.name}, which cannot be read: {reason}. Save or copy it again."
         ) from None
 
 

@@ -93,11 +93,13 @@ def check_images_model(model):
     A model of other shapes, or of another order of axes, would be refused by Keras at best, and at worst
     make a picture that is wrong.
     """
-    taken, made = _one_shape(model.inputs, "input"), _one_shape(model.outputs, "output")
-    if len(taken) == 1:
+    taken, made = _one_shape(model, "input"), _one_shape(model, "output")
+    if len(taken) in (1, 2):
+        layer = "Flatten()" if len(taken) == 1 else "Reshape((28, 28))"
+        kind = "" if len(taken) == 1 else ", without an axis of channels"
         raise ValueError(
-            f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}: wrap it, such as by "
-            "keras.Sequential([Input((28, 28, 1)), Flatten(), model, Reshape((28, 28, 1))])."
+            f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}{kind}: wrap it, such as by "
+            f"keras.Sequential([Input((28, 28, 1)), {layer}, model, Reshape((28, 28, 1))])."
         )
     first = _find_channels_first(model)
     if first or len(taken) != 3 or taken[2] not in (1, 3):
@@ -114,10 +116,22 @@ def check_images_model(model):
         )
 
 
-def _one_shape(tensors, kind):
+def _one_shape(model, side):
+    """Return the shape of one image of the only input, or output, of the model; raise ValueError if it has more."""
+    tensors = model.inputs if side == "input" else model.outputs
     if len(tensors) != 1:
-        raise ValueError(f"Expected a model with one {kind}, got {len(tensors)}: take the part of it that denoises.")
+        raise ValueError(
+            f"Expected a model with one {side}, got {name_tensors(model, side)}: take the part of it that denoises, "
+            "keras.Model(input, output)."
+        )
     return tuple(tensors[0].shape[1:])
+
+
+def name_tensors(model, side):
+    """Return how many inputs or outputs (`side`) a model has, and the first of their names: "2 (clean, mask)"."""
+    names = [tensor.name for tensor in model.inputs] if side == "input" else model.output_names
+    shown = [escaping.plain(name)[:40] for name in names[:4]]
+    return f"{len(names)} ({', '.join([*shown, *['...'] * (len(names) > 4)])})"
 
 
 def _find_channels_first(model):
@@ -130,17 +144,20 @@ def _find_channels_first(model):
 
 
 def predict(model, images, batch_size=256):
-    """Return the model's output for `images`; call it once for many.
+    """Return the model's output for `images`, an array even if the model gives a dict or a list of one.
+
+    Call it once for many images.
 
     Raises ValueError if the model takes other shapes than theirs, or their axes in another order.
     """
-    taken = _one_shape(model.inputs, "input")
+    taken = _one_shape(model, "input")
     fits = len(taken) == images.ndim - 1
     fits = fits and all(a in (None, b) for a, b in zip(taken, images.shape[1:], strict=True))
     if not fits or _find_channels_first(model):
         order = "" if not fits else ", channels first"
         raise ValueError(f"Expected a model of images {images.shape[1:]}, got one that takes {taken}{order}.")
     streams.quiet_tensorflow()
+    model = saving.unwrap(model)
     if len(images) <= FEW:
         return _predict_few(model, images, batch_size)
     return model.predict(images, batch_size=batch_size, verbose=0)

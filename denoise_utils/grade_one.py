@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import counting, evaluation, noise, page, saving, submissions
+from denoise_utils import counting, evaluation, noise, page, remedies, saving, submissions
 
 NUM_SHOWN = 10  # images on the sheet
 LARGEST_SHOWN = 64  # pixels a side: more is cut off
@@ -45,9 +45,10 @@ def _guard(parent):
 def check_shapes(model, shape):
     """Raise ValueError unless the model takes images of `shape` (H, W, C) and gives such images back."""
     expected = f"Expected a model of images {shape}, float32 in [0, 1]"
-    for side, found in (("input", model.input_shape), ("output", model.output_shape)):
-        if not isinstance(found, tuple):
-            raise ValueError(f"{expected}, got {len(found)} {side}s: build it with one.")
+    for side, tensors in (("input", model.inputs), ("output", model.outputs)):
+        if len(tensors) != 1:
+            raise ValueError(f"{expected}, got {evaluation.name_tensors(model, side)} {side}s: build it with one.")
+        found = tuple(tensors[0].shape)
         batch, *rest = found
         if len(rest) == 3 and all(size in (None, wanted) for size, wanted in zip(rest, shape, strict=True)):
             if side == "input" and batch is not None:
@@ -55,6 +56,8 @@ def check_shapes(model, shape):
             continue
         if tuple(rest) == (shape[2], *shape[:2]):
             hint = "put the channels last"
+        elif tuple(rest) == shape[:2]:
+            hint = f"begin with Input({shape}) and Reshape({shape[:2]}), end with Reshape({shape})"
         elif None not in rest and math.prod(rest) == math.prod(shape):
             hint = "flatten and reshape inside the model"
         else:
@@ -70,7 +73,7 @@ def denoise(model, noisy):
         output = evaluation.predict(model, noisy)
         seconds = time.perf_counter() - start
     except Exception as error:  # a stranger's model may fail in any way
-        raise ValueError(f"Expected images from the model, got an error: {counting.first_line(error)}") from None
+        raise ValueError(f"Expected images from the model, got an error: {remedies.read_reason(error)}") from None
     if output.shape != noisy.shape:
         raise ValueError(f"Expected an output of the input's shape {noisy.shape[1:]}, got {output.shape[1:]}.")
     broken = int(np.sum(~np.isfinite(output).reshape(len(output), -1).all(axis=1)))
@@ -144,7 +147,7 @@ def grade(path, settings, pairs, note):
     try:
         model = saving.load_model(path)
     except (ValueError, OSError) as error:
-        return note(verdict="REFUSED", reason=counting.first_line(error))
+        return note(verdict="REFUSED", reason=remedies.read_reason(error))
     try:
         counts = counting.count_built(model, stored, constants, settings["cap"])
         note(**counts)
@@ -154,7 +157,7 @@ def grade(path, settings, pairs, note):
         note(flags=flags, milliseconds=milliseconds)
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
-        return note(verdict="BROKEN", reason=counting.first_line(error))
+        return note(verdict="BROKEN", reason=remedies.read_reason(error))
     return note(verdict="PASS" if counts["parameters"] <= settings["cap"] else "OVER")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import data, evaluation, stopping, streams
+from denoise_utils import data, evaluation, remedies, saving, stopping, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
@@ -45,6 +45,7 @@ def denoise(model, images, *, per_channel=False):
     ValueError for a model that does not give back images of its input's size, or reaches too far to be cut.
     """
     multiple, reach, largest = survey(model)
+    model = saving.unwrap(model)
     images = np.asarray(images)
     stack = _as_stack(images)
     channels, wanted = stack.shape[-1], model.input_shape[-1]
@@ -137,7 +138,7 @@ def _run(model, windows):
         output = np.asarray(model.predict_on_batch(windows))
     except Exception as error:  # a stranger's model may fail in any way
         stopping.check()
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        reason = remedies.read_reason(error)
         raise ValueError(f"Expected a model of images {windows.shape[1:]}, got one that fails: {reason}") from None
     if output.shape != windows.shape:
         raise ValueError(f"Expected a model that keeps an image's size, got {output.shape} for {windows.shape}.")
@@ -154,7 +155,7 @@ def survey(model):
     ValueError unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size.
     """
     evaluation.check_images_model(model)
-    _, reach, multiple, numbers = _trace(model)
+    _, reach, multiple, numbers = _trace(saving.unwrap(model))
     largest = math.isqrt(int(MAX_BYTES / (4 * numbers)))
     return multiple, math.ceil(reach), max(largest // multiple, 1) * multiple
 

@@ -10,13 +10,14 @@ import json
 import math
 import mmap
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from denoise_utils import allow_list, graph
+from denoise_utils import allow_list, graph, keras2, remedies
 from denoise_utils.escaping import plain
 
 MAX_BYTES = 512 * 2**20  # of the file, of all its numbers, of those in one tensor of one image, and while it is loaded
@@ -35,6 +36,7 @@ class Contents:
     layers: list  # of graph.Layer, in the order of the file's config
     parameters: int
     keras_version: str | None  # that wrote it
+    config: dict | None = None  # of a file of Keras 1 or 2, as Keras 3 would write it
 
 
 def inspect_model(path, max_bytes=MAX_BYTES):
@@ -45,6 +47,7 @@ def inspect_model(path, max_bytes=MAX_BYTES):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none: look for the .h5's name.")
+    remedies.check_start(path)
     if path.suffix != ".h5":  # Keras takes the format from it, and what is looked into here must be what it reads
         raise ValueError(f"Expected a file whose name ends in .h5, got {path.name}: rename it if it is one.")
     if path.stat().st_size > max_bytes:
@@ -52,18 +55,17 @@ def inspect_model(path, max_bytes=MAX_BYTES):
             f"Expected at most {max_bytes:,} bytes in {path.name}, got {path.stat().st_size:,}: "
             "if you know where it is from, load it with a larger max_bytes."
         )
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"Expected an HDF5 file, got {path.name}, which is none or is cut short.")
     version = None
     try:
         with h5py.File(path) as file:
+            remedies.check_whole(file)
             longest = _bound_text(path, _count_rest(file, path, max_bytes))
             version = _read_text(file, "keras_version")
             return _inspect(file, version, max_bytes, longest)
     except UnicodeError:
         raise refusal(path, "a text that is not UTF-8", version) from None
     except ValueError as error:
-        raise refusal(path, str(error), version) from None
+        raise refusal(path, str(error), version, getattr(error, "remedy", remedies.SAVE_AGAIN)) from None
     except Exception:  # a damaged file makes HDF5 raise nearly anything
         raise refusal(path, "a damaged file, or one that is cut short", version) from None
 
@@ -75,16 +77,14 @@ def read_card(path, max_bytes=MAX_BYTES):
         return _read_text(file, "card")
 
 
-def refusal(path, reason, version=None):
-    """Return the ValueError that says why `path` is not opened; a file of Keras 1 or 2 with the way to convert it."""
+def refusal(path, reason, version=None, remedy=remedies.SAVE_AGAIN):
+    """Return the ValueError that says why `path` is not opened, and what to do; of Keras 1 or 2 that it is."""
     reason, version = plain(" ".join(reason.split())[:400]), plain(version or "")[:20]
-    said = f"Expected a saved model of standard Keras layers in {Path(path).name}, got {reason}. It was not opened"
-    if version.startswith(("1.", "2.")):
-        return ValueError(
-            f"{said}. It was written by Keras {version}, whose files Keras 3 reads in part: "
-            "build the same layers anew, take over the weights with model.load_weights(path), and save that model."
-        )
-    return ValueError(f"{said}: ask its author for one that keeps to this, and do not open it otherwise.")
+    by = f", which was written by Keras {version}" if keras2.is_old(version) else ""
+    return ValueError(
+        f"Expected a saved model of standard Keras layers in {Path(path).name}{by}, got {reason}. "
+        f"It was not opened: {remedy}."
+    )
 
 
 def _inspect(file, version, max_bytes, longest):
@@ -93,8 +93,8 @@ def _inspect(file, version, max_bytes, longest):
     None of the texts that its lists point to has more than `longest` bytes.
     """
     text = _read_text(file, "model_config")
-    if text is None or not isinstance(file.get("model_weights"), h5py.Group):
-        raise ValueError("no model: model_config or model_weights is missing")
+    if not isinstance(file["model_weights"], h5py.Group):
+        raise ValueError("no model: model_weights is no group")
     if len(text) > MAX_CONFIG:
         raise ValueError(f"a config of {len(text):,} characters, more than {MAX_CONFIG:,}")
     try:
@@ -103,27 +103,42 @@ def _inspect(file, version, max_bytes, longest):
         raise ValueError("a config that is no JSON, or is nested too deep") from None
     if not isinstance(config, dict):
         raise ValueError("a config that describes no model")
+    old = keras2.is_old(version)
+    with _explained():
+        allow_list.check_depth(config)
+        config = keras2.modernise(config, version, _read_text(file, "backend"))
     layers = _follow(config, max_bytes)
     each = 8 if '"float64"' in text else 4  # bytes
     if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
-    weights = _find_weights(file["model_weights"], min(MAX_NAMES, max_bytes // (2 * longest)))
+    weights = find_weights(file["model_weights"], min(MAX_NAMES, max_bytes // (2 * longest)), old)
     _compare(layers, weights)
     for name, arrays in weights.items():
         if not all(np.isfinite(array[...]).all() for array in arrays):
             raise ValueError(f'the layer "{name}" with weights that are NaN or infinite')
-    return Contents(layers, sum(layer.parameters for layer in layers), version)
+    return Contents(layers, sum(layer.parameters for layer in layers), version, config if old else None)
 
 
 def _follow(config, max_bytes):
     """Return the layers of an admitted config, as graph.Layer."""
-    try:
+    with _explained():
         allow_list.check_depth(config)
         allow_list.check_model(config)
         layers, _ = graph.Graph(max_bytes // 4).follow(config)
+    return list(layers.values())
+
+
+@contextmanager
+def _explained():
+    """Say of what is refused in a config how to build the model instead."""
+    try:
+        yield
+    except remedies.Refused:
+        raise
+    except ValueError as error:
+        raise remedies.Refused(str(error), remedies.rebuild("of standard layers and settings alone")) from None
     except (TypeError, KeyError, IndexError, AttributeError):
         raise ValueError("a config in an unknown form") from None
-    return list(layers.values())
 
 
 def _count_rest(file, path, max_bytes):
@@ -217,8 +232,8 @@ def _read_names(group, name, most):
     return names
 
 
-def _find_weights(group, most):
-    """Return the stored arrays by layer, for layers that have any."""
+def find_weights(group, most=MAX_NAMES, old=False):
+    """Return the stored arrays by layer, for layers that have any; of an `old` file by names that Keras 3 allows."""
     weights = {}
     for name in ("backend", "keras_version"):  # Keras reads them here too
         _read_text(group, name)
@@ -227,9 +242,10 @@ def _find_weights(group, most):
             raise ValueError(f'the layer "{layer}" without its weights')
         names = _read_names(group[layer], "weight_names", most)
         missing = [name for name in names if not isinstance(group[layer].get(name), h5py.Dataset)]
-        if missing or layer in weights:
+        known = keras2.rename(layer) if old else layer
+        if missing or known in weights:
             raise ValueError(f'the layer "{layer}" without its weights' if missing else f'two layers "{layer}"')
-        weights[layer] = [group[layer][name] for name in names]
+        weights[known] = [group[layer][name] for name in names]
     if "top_level_model_weights" in group and _read_names(group["top_level_model_weights"], "weight_names", most):
         raise ValueError("weights that belong to no layer")
     return {layer: arrays for layer, arrays in weights.items() if arrays}

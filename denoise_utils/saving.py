@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from denoise_utils import cards, portable, safe_open
+from denoise_utils import cards, keras2, portable, remedies, safe_open
 
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
@@ -149,25 +149,67 @@ def find_models(folder):
 def load_model(path, max_bytes=safe_open.MAX_BYTES):
     """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
 
-    `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built.
+    `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built. A file of
+    Keras 1 or 2 computes what it did there; an only input, or output, stands in no dict or list.
     Raises FileNotFoundError, or ValueError with the reason; `max_bytes` bounds what is read and built.
     """
     contents = safe_open.inspect_model(path, max_bytes)  # before the seconds that Keras takes to start
     _warn_of_another_card(path)
-    import keras
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of older names of settings
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
+            model = unwrap(_build(path, contents.config))
     except Exception as error:  # Keras raises nearly anything
-        reason = (str(error).strip().partition("\n")[0] or type(error).__name__)[:120]
-        raise safe_open.refusal(path, f"what Keras refuses ({reason})", contents.keras_version) from None
+        reason = f"what Keras refuses ({remedies.read_reason(error)})"
+        remedy = remedies.rebuild("of standard layers and settings alone")
+        raise safe_open.refusal(path, reason, contents.keras_version, remedy) from None
     if model.count_params() != contents.parameters:
         raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise safe_open.refusal(path, "weights that are infinite in the precision of their layers")
     return model
+
+
+def _build(path, config):
+    """Return the model of a file that was admitted; one of Keras 1 or 2 from its `config` as Keras 3 writes it."""
+    import keras
+
+    if config is None:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    model = keras.models.model_from_json(json.dumps(config | {"module": "keras", "registered_name": None}))
+    with h5py.File(path) as file:
+        weights = safe_open.find_weights(file["model_weights"], old=True)
+        for layer in config["config"]["layers"]:
+            name = layer["config"]["name"]
+            trainable, others = _list_weights(model, layer)
+            for variable, array in zip([*trainable, *others], weights.get(name, []), strict=True):
+                variable.assign(array[...])
+    return model
+
+
+def _list_weights(model, layer):
+    """Return the (trainable, other) weights of the layer of `model` in the order in which Keras 2 wrote them.
+
+    `layer` is its part of the config: of a model inside, its order counts, not the one that Keras 3 finds.
+    """
+    if layer["class_name"] == "InputLayer":  # which a Sequential does not list
+        return [], []
+    built = model.get_layer(layer["config"]["name"])
+    if layer["class_name"] not in keras2.MODELS:
+        return built.trainable_weights, built.non_trainable_weights
+    inside = [_list_weights(built, one) for one in layer["config"]["layers"]]
+    return [one for first, _ in inside for one in first], [one for _, second in inside for one in second]
+
+
+def unwrap(model):
+    """Return `model` with its input, and its output, in no dict or list if it has only one; else as it is."""
+    import keras
+
+    if isinstance(model, keras.Sequential) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        return model
+    if not any(isinstance(one, dict | list | tuple) for one in (model.input, model.output)):
+        return model
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def _warn_of_another_card(path):

@@ -5,7 +5,7 @@ A `report` is a report.Report; each function adds rows, sheets or notes to it.
 
 import numpy as np
 
-from denoise_utils import baselines, evaluation, failures, noise, stopping
+from denoise_utils import baselines, evaluation, failures, noise, remedies, stopping
 
 NUM_SHOWN = 10  # test images on a model's sheet
 
@@ -26,6 +26,8 @@ def add_task(report, task, entries, judge, profile):
     for row, model in entries:
         stopping.check()
         try:
+            if task != "digits":
+                evaluation.check_images_model(model)
             output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
             if task == "digits":
                 scores = _score_judge(output, pairs)
@@ -66,10 +68,10 @@ def _predict(model, images):
         output = evaluation.predict(model, images)
     except Exception as error:  # a stranger's model may fail in any way
         stopping.check()
-        line = str(error).strip().partition("\n")[0]
+        line = remedies.read_reason(error)
         raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
     if not isinstance(output, np.ndarray):
-        raise ValueError(f"expected one output, got a {type(output).__name__} of {len(output)}")
+        raise ValueError(f"expected one output, got {evaluation.name_tensors(model, 'output')}: build it with one")
     return output
 
 

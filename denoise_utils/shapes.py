@@ -204,6 +204,9 @@ def _rescaling(config, shape):
 
 
 def _unchanged(config, shape):
+    axis = config.get("axis")
+    if isinstance(axis, list) and len(axis) != 1:  # which Keras forgets
+        raise ValueError(f"{len(axis)} axes instead of one")
     return shape, []
 
 

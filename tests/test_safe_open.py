@@ -434,6 +434,7 @@ BAD = {
     "two axes": write_row(
         image(4, 5, 6), ("LayerNormalization", {"name": "d", "axis": [1, 2]}), weights={"d": [(4, 5)] * 2}
     ),
+    "softmax of two axes": write_row(image(4, 5, 6), ("Softmax", {"name": "d", "axis": [1, 2]})),
     "number for a switch": write_row(image(4, 5, 6), ("BatchNormalization", {"name": "d", "scale": -3})),
     "list of scales": write_row(image(4, 5, 6), ("Rescaling", {"name": "d", "scale": [[[[1.0]]]] * 1000})),
     "call in an unknown form": lambda path: edit(path, lambda c: find(c, "Conv2D").update({"inbound_nodes": [[1]]})),
@@ -459,6 +460,7 @@ BOUNDS = {
     "input of the old way": "in the way of old versions",
     "no strides": "with weights of [(9, 5)] instead of [(49, 5)]",
     "two axes": "2 axes instead of one",
+    "softmax of two axes": "2 axes instead of one",
     "number for a switch": "scale -3, which is neither on nor off",
     "list of scales": "a scale of shape (1000, 1, 1, 1), which does not fit its input of (4, 5, 6)",
     "call in an unknown form": "a config in an unknown form",
