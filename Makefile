@@ -2,7 +2,7 @@
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 RUN = .venv/bin/python
 
-.PHONY: notebooks test stress bench lab report clean
+.PHONY: notebooks test stress bench compat lab report clean
 
 notebooks: .venv/installed
 	$(RUN) notebooks/execute.py --profile $(PROFILE)
@@ -18,6 +18,9 @@ stress: .venv/installed
 bench: .venv/installed
 	$(RUN) benchmarks/speed.py
 	$(RUN) benchmarks/reproducibility.py
+
+compat: .venv/installed
+	$(RUN) benchmarks/compatibility.py
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks

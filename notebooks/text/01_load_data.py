@@ -146,8 +146,8 @@ for name, images in wrong.items():
 # %% [markdown]
 # ## Your own pairs, from pickles
 #
-# The original assignment came as two pickle files, noisy and clean. `load_pairs` reads such a pair: it divides the noisy images
-# by their maximum, where that is above 1, and checks both. Set `DENOISE_PAIRS="X.pkl,Y.pkl"` and notebooks 4 and 5 train on it.
+# The original assignment came as two pickle files, noisy and clean. `load_pairs` reads such a pair: it maps noisy images that go
+# beyond [0, 1] into it, all by the same line, and checks both. Set `DENOISE_PAIRS="X.pkl,Y.pkl"` and notebooks 4 and 5 train on it.
 
 # %%
 folder = Path(tempfile.mkdtemp())

@@ -181,7 +181,7 @@ saving.write_text(folder / "in" / "broken.jpg", "not a picture")
 command = [sys.executable, "-m", "denoise_utils", "denoise", "--model", str(profile.models / "colour_small.h5")]
 command += [str(folder / "in"), str(folder / "out"), "--noise", "gaussian", "--sigma", "0.1", "--force"]
 done = subprocess.run(command, capture_output=True, text=True, cwd=profile.root)
-said = [line for line in done.stderr.splitlines() if line.startswith("not denoised")]
+said = [line for line in done.stderr.splitlines() if line.startswith("left out")]
 print("\n".join(line.replace(str(profile.root), ".") for line in [*done.stdout.splitlines(), *said]))
 print(f"exit code {done.returncode}")
 
