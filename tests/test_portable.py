@@ -96,6 +96,8 @@ def test_file_whose_outputs_would_differ_is_left_alone(tmp_path, monkeypatch):
 
 def test_committed_models_are_in_the_older_dialect():
     for path in sorted((ROOT / "models").rglob("*.h5")):
+        if "runs" in path.parts and not (path.parent / "scores.json").is_file():
+            continue  # a checkpoint of a run that is not finished
         keys = keys_of(read_config(path))
         assert not keys & {"module", "registered_name", "batch_shape", "optional", "input_axes"}, path.name
         assert saving.card_matches(path) in (True, None)
