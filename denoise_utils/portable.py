@@ -124,17 +124,24 @@ def make_portable(path):
 
 
 def _write_translated(path, target):
-    """Copy a file, part by part, with its configuration translated: a changed copy would keep room for the old text."""
+    """Copy a file, part by part, with its configuration translated: a changed copy would keep room for the old text.
+
+    The optimizer's state of a checkpoint stays behind: no Keras takes it up from an .h5, and it may be the larger part.
+    """
     with h5py.File(path) as file, h5py.File(target, "w") as copy:
         text = json.dumps(translate(json.loads(file.attrs["model_config"])))
-        _copy_group(file, copy, {"model_config": text})
+        _copy_group(file, copy, {"model_config": text}, ("optimizer_weights", "training_config"))
 
 
-def _copy_group(group, copy, replaced=None):
+def _copy_group(group, copy, replaced=(), left_out=()):
     """Copy attributes, arrays and groups, in their order; h5py's own copy takes a third more room."""
-    for name, value in group.attrs.items():
-        copy.attrs.create(name, (replaced or {}).get(name, value), dtype=group.attrs.get_id(name).dtype)
+    replaced = dict(replaced)
+    for name in (name for name in group.attrs if name not in left_out):
+        value = replaced.get(name, group.attrs[name])
+        copy.attrs.create(name, value, dtype=group.attrs.get_id(name).dtype)
     for name, part in group.items():
+        if name in left_out:
+            continue
         if isinstance(part, h5py.Group):
             _copy_group(part, copy.create_group(name))
         else:

@@ -57,6 +57,20 @@ def test_saved_model_is_written_in_the_older_dialect_and_gives_the_same(tmp_path
     assert np.array_equal(model.predict_on_batch(images), again.predict_on_batch(images))
 
 
+def test_state_of_the_optimizer_is_left_out(tmp_path):
+    model = models.capped_autoencoder(4, 1)
+    model.compile("adam", "binary_crossentropy")
+    model.fit(np.zeros((1, 28, 28, 1)), np.zeros((1, 28, 28, 1)), verbose=0)
+    path = tmp_path / "checkpoint.h5"
+    with saving.without_legacy_warning():
+        model.save(path)
+    size = path.stat().st_size
+    assert portable.make_portable(path) and path.stat().st_size < 0.8 * size
+    with h5py.File(path) as file:
+        assert "optimizer_weights" not in file and "training_config" not in file.attrs
+    assert all(map(np.array_equal, saving.load_model(path).get_weights(), model.get_weights()))
+
+
 def test_newer_keys_are_left_out_at_their_defaults_only():
     plain = {"class_name": "BatchNormalization", "config": {"axis": -1, "renorm": False, "synchronized": False}}
     assert portable._translate_layer(plain)["config"] == {"axis": -1}
