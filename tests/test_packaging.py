@@ -43,7 +43,8 @@ COURSE = {
 def test_commands_of_reuse_import_nothing_of_the_course():
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({COURSE}))  # as if they were not installed\n"
-        "from denoise_utils import cli, images, reuse, saving\nprint(cli.main(['show', 'models/clutter_small.h5']))"
+        "from denoise_utils import cli, reuse, saving\nfrom denoise_utils.pictures import images\n"
+        "print(cli.main(['show', 'models/clutter_small.h5']))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "0", done.stderr[-2000:]

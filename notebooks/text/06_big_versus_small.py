@@ -21,7 +21,8 @@ import keras
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils.zoo import originals
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
