@@ -208,6 +208,17 @@ def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
     assert settings["cap"] == 10 and settings["judge"] is None and np.array_equal(pairs.clean, own.test.clean)
 
 
+def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "PACKAGE", tmp_path / "package")
+    shutil.copytree(ROOT / "denoise_utils", grading.PACKAGE)
+    found = {grading._hash_code()}
+    for name in ("evaluation.py", "opening/counting.py", "grading/one.py"):
+        with open(grading.PACKAGE / name, "a") as file:
+            file.write("# changed\n")
+        found.add(grading._hash_code())
+    assert len(found) == 4
+
+
 @pytest.mark.stress
 def test_a_class_of_more_than_forty(tmp_path):
     handins.make_all(tmp_path / "class", handins.MANY)
