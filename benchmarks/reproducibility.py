@@ -24,7 +24,8 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from denoise_utils import models, profiles, recipes
+from denoise_utils import models, profiles
+from denoise_utils.zoo import recipes
 build, start = models.tied_denoiser, Path(sys.argv[3])
 def from_the_same_weights(**options):
     model = build(**options)

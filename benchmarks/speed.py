@@ -17,7 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from denoise_utils import baselines, evaluation, models, noise, optimizers, profiles, recipes, saving
+from denoise_utils import baselines, evaluation, models, noise, profiles, saving
+from denoise_utils.running import optimizers
+from denoise_utils.zoo import recipes
 
 BATCH, FEW = 256, 20  # images at once; images for a filter that takes them one by one
 EPOCH = 60000  # images

@@ -1,15 +1,46 @@
-"""Helpers shared by the denoising notebooks; modules read left to right:
+"""Helpers that the denoising notebooks share. What most of them import lies on top, the rest in rooms beside it.
 
-profiles -> data -> noise -> models -> saving -> training -> search -> evaluation -> page -> report
-(sources and pickles beside data, baselines beside models, plots beside evaluation, cli on top; shapes, allow_list,
-graph and safe_open lead to saving, show follows it; escaping and failures serve all that prints).
+profiles     sizes and folders: tiny, quick, full
+data         load images, split them                  datasets/   where images come from; pickles
+noise        six kinds of noise, the tasks
+models       architectures of the course, counting    zoo/        older projects' models, recipes
+training     train, as a run that resumes             running/    run folder, callbacks, optimizers
+search       a capped grid, every trial once          running/    several processes
+evaluation   measures and tables                      measures/   the page of report and grades
+baselines    classical filters, to be beaten
+plots        figures
+saving       .h5 with its card, loaded safely         saved/      cards, older dialects of Keras
+                                                      opening/    what is looked at before Keras is
+reuse        a saved model on any pictures            pictures/   picture files, playground, export
+report       the parameter-budget report              reporting/  its scores
+(the commands of python -m denoise_utils)             cli/        arguments, commands
+                                                      grading/    a class's submissions
+(for all of these)                                    system/     Ctrl-C, streams, errors in one line
+
+After `import denoise_utils` a module of the left column is there by its name, `denoise_utils.reuse`, imported when it
+is first used; those of a room are imported by theirs: `from denoise_utils.pictures import images`.
 """
 
+import importlib
 import importlib.util
 import os
 import platform
 
 __version__ = "1.0.0"
+__all__ = [
+    "baselines",
+    "data",
+    "evaluation",
+    "models",
+    "noise",
+    "plots",
+    "profiles",
+    "report",
+    "reuse",
+    "saving",
+    "search",
+    "training",
+]
 
 if platform.machine() in ("x86_64", "AMD64"):
     # TensorFlow leaves oneDNN off on AMD's processors, where training then takes nearly twice as long.
@@ -21,3 +52,10 @@ if "KERAS_BACKEND" not in os.environ and not importlib.util.find_spec("tensorflo
         if importlib.util.find_spec(_backend):
             os.environ["KERAS_BACKEND"] = _backend
             break
+
+
+def __getattr__(name):
+    """Import a module of the map when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: help({__name__}) shows a map")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -2,7 +2,7 @@
 
 import sys
 
-from denoise_utils import failures
+from denoise_utils.system import failures
 
 try:
     from denoise_utils.cli import main

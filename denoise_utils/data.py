@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import pickles, profiles, sources
+from denoise_utils import profiles
+from denoise_utils.datasets import pickles, sources
 
 LABELS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 TOLERANCE = 1e-5  # of values beside [0, 1], which rounding leaves: far below a level of gray, 1/255

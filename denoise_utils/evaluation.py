@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import escaping, saving, streams
+from denoise_utils import saving
+from denoise_utils.system import escaping, streams
 
 EPSILON = 1e-7  # Keras's own clip inside the logarithm
 HIGHEST_PSNR = 100.0  # dB, given to an image without any error

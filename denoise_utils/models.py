@@ -1,7 +1,7 @@
 """Build models from standard Keras layers, so that their .h5 opens with plain Keras too.
 
 All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return images of the same shape.
-Those of the older projects are in originals.py.
+Those of the older projects are in zoo/originals.py.
 """
 
 import hashlib

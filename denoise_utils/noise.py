@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from denoise_utils import data, profiles, sources
+from denoise_utils import data, profiles
+from denoise_utils.datasets import sources
 
 WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
 MIXES = ("sum", "maximum", "clipped sum")

@@ -6,7 +6,8 @@ Every function returns the matplotlib figure; `label` names the data that it was
 import matplotlib.pyplot as plt
 import numpy as np
 
-from denoise_utils import allow_list, evaluation, models, saving
+from denoise_utils import evaluation, models, saving
+from denoise_utils.opening import allow_list
 
 COLOURS = {
     "Conv2D": "#9ecae1",

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from denoise_utils import escaping, evaluation, failures, models, noise, page, saving, scoring
+from denoise_utils import evaluation, models, noise, saving
+from denoise_utils.measures import page
+from denoise_utils.reporting import scoring
+from denoise_utils.system import escaping, failures
 
 ASSIGNMENT = "clutter"  # the task of a model whose card names none
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from denoise_utils import data, evaluation, remedies, saving, stopping, streams
+from denoise_utils import data, evaluation, saving
+from denoise_utils.opening import remedies
+from denoise_utils.system import stopping, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time

@@ -18,7 +18,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from denoise_utils import cards, keras2, portable, remedies, safe_open
+from denoise_utils.opening import keras2, remedies, safe_open
+from denoise_utils.saved import cards, portable
 
 MAX_CARD = 1_000_000  # characters
 STALE = 600  # seconds after which a temporary file is nobody's
@@ -122,7 +123,7 @@ def save_model(model, path, card):
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
     The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256. The file is written so that
-    older versions of Keras open it as well, where that can be (see portable.py).
+    older versions of Keras open it as well, where that can be (see saved/portable.py).
     """
     path = Path(path)
     if path.suffix != ".h5":

@@ -11,8 +11,10 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from denoise_utils import models, optimizers, saving, stopping
-from denoise_utils.run_folder import RunFolder
+from denoise_utils import models, saving
+from denoise_utils.running import optimizers
+from denoise_utils.running.run_folder import RunFolder
+from denoise_utils.system import stopping
 
 MODEL_AXES = ("filters", "depth")
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")

@@ -10,8 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from denoise_utils import callbacks, cards, evaluation, models, noise, optimizers, saving, streams
-from denoise_utils.run_folder import RunFolder
+from denoise_utils import evaluation, models, noise, saving
+from denoise_utils.running import callbacks, optimizers
+from denoise_utils.running.run_folder import RunFolder
+from denoise_utils.saved import cards
+from denoise_utils.system import streams
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 import csv
 import re
 
-from denoise_utils import cli, counting, grade_page, shapes, submissions
+from denoise_utils.cli import arguments
+from denoise_utils.grading import page as grade_page
+from denoise_utils.grading import submissions
+from denoise_utils.opening import counting, shapes
 from tests.conftest import ROOT
 
 
@@ -22,7 +25,7 @@ def test_assignment_quotes_the_report():
         ]
         assert [cell.strip() for cell in cells[-3:]] == figures
         assert not row["parameters"] or f"{int(row['parameters']):,}" in cells[1]
-    given = cli.make_parser().parse_args(["grade", "x.h5"])
+    given = arguments.make_parser().parse_args(["grade", "x.h5"])
     assert f"at most {given.cap:,} parameters" in text
     assert f"of less than {submissions.LARGE_FILE / 1e6:g} MB" in text
     assert "Sixteen such numbers in all are free" in text and counting.FREE == 16

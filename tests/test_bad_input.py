@@ -14,7 +14,12 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import callbacks, cli, images, models, profiles, saving, scoring, sources, stopping
+from denoise_utils import cli, models, profiles, saving
+from denoise_utils.datasets import sources
+from denoise_utils.pictures import images
+from denoise_utils.reporting import scoring
+from denoise_utils.running import callbacks
+from denoise_utils.system import stopping
 from tests.conftest import ROOT
 from tests.test_report import save
 from tests.test_search import PROGRAM

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import counting, grade_one, noise, submissions
+from denoise_utils import noise
+from denoise_utils.grading import one as grade_one
+from denoise_utils.grading import submissions
+from denoise_utils.opening import counting
 from tests import handins
 from tests.conftest import ROOT
 

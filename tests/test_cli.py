@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from denoise_utils import cli, models, profiles, sources
+from denoise_utils import cli, models, profiles
+from denoise_utils.datasets import sources
 from tests.conftest import ROOT
 from tests.test_report import save
 

@@ -11,7 +11,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from denoise_utils import data, noise, profiles, sources
+from denoise_utils import data, noise, profiles
+from denoise_utils.datasets import sources
 from tests.test_pickles import by_python_2
 
 

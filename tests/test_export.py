@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from denoise_utils import export, models, saving
+from denoise_utils import models, saving
+from denoise_utils.pictures import export
 from tests.conftest import ROOT
 
 

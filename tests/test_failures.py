@@ -8,7 +8,9 @@ import tomllib
 
 import pytest
 
-from denoise_utils import cli, commands, failures, models
+from denoise_utils import cli, models
+from denoise_utils.cli import commands
+from denoise_utils.system import failures
 from tests.conftest import ROOT
 from tests.test_report import save
 
@@ -112,7 +114,7 @@ def test_package_that_cannot_be_imported_is_one_line(tmp_path, text, code, says)
 
 
 def ask_tracker(*words, **more):
-    program = "from denoise_utils import failures; print(failures.tracker())"
+    program = "from denoise_utils.system import failures; print(failures.tracker())"
     done = subprocess.run([sys.executable, *words, "-c", program], capture_output=True, text=True, cwd=ROOT, **more)
     return done.stdout.strip()
 

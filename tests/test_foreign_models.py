@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from denoise_utils import cli, counting, evaluation, grade_one, images, reuse, safe_open, saving
+from denoise_utils import cli, evaluation, reuse, saving
+from denoise_utils.grading import one as grade_one
+from denoise_utils.opening import counting, safe_open
+from denoise_utils.pictures import images
 from tests import legacy
 from tests.conftest import ROOT
 

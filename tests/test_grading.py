@@ -13,7 +13,12 @@ import numpy as np
 import psutil
 import pytest
 
-from denoise_utils import cli, escaping, grade_one, grade_page, grading
+from denoise_utils import cli
+from denoise_utils.cli import arguments
+from denoise_utils.grading import everyone as grading
+from denoise_utils.grading import one as grade_one
+from denoise_utils.grading import page as grade_page
+from denoise_utils.system import escaping
 from tests import handins
 from tests.conftest import ROOT
 
@@ -173,9 +178,9 @@ def test_hostile_names_and_reasons_act_neither_as_html_nor_as_formula(tmp_path):
 
 
 def test_seed_from_zero_up(capsys):
-    assert cli.make_parser().parse_args(["grade", "x.h5", "--seed", "0"]).seed == 0
+    assert arguments.make_parser().parse_args(["grade", "x.h5", "--seed", "0"]).seed == 0
     with pytest.raises(SystemExit):
-        cli.make_parser().parse_args(["grade", "x.h5", "--seed", "-1"])
+        arguments.make_parser().parse_args(["grade", "x.h5", "--seed", "-1"])
     assert "from 0 up" in capsys.readouterr().err
 
 
@@ -201,6 +206,17 @@ def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
         grade_one.load_exam(tmp_path / "own")[1],
     )
     assert settings["cap"] == 10 and settings["judge"] is None and np.array_equal(pairs.clean, own.test.clean)
+
+
+def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "PACKAGE", tmp_path / "package")
+    shutil.copytree(ROOT / "denoise_utils", grading.PACKAGE)
+    found = {grading._hash_code()}
+    for name in ("evaluation.py", "opening/counting.py", "grading/one.py"):
+        with open(grading.PACKAGE / name, "a") as file:
+            file.write("# changed\n")
+        found.add(grading._hash_code())
+    assert len(found) == 4
 
 
 @pytest.mark.stress

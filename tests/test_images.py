@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from denoise_utils import cli, images, reuse, saving
+from denoise_utils import cli, reuse, saving
+from denoise_utils.pictures import images
 from tests.conftest import ROOT
 
 GRAY = ROOT / "models" / "gaussian_small.h5"

@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 PROGRAM = """
 import pathlib, sys
 import numpy as np
-from denoise_utils import cards, models, saving, training
+from denoise_utils import models, saving, training
+from denoise_utils.saved import cards
 root = pathlib.Path(sys.argv[1])
 images = np.random.default_rng(0).random((64, 28, 28, 1), dtype=np.float32)
 data = (images, images), (images[:32], images[:32])

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import models, originals, saving
+from denoise_utils import models, saving
+from denoise_utils.zoo import originals
 
 COUNTS = {  # all parameters, and the trainable ones among them
     "project_c_pooling": (3369, 3369),

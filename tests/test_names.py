@@ -11,7 +11,9 @@ from html.parser import HTMLParser
 import mistune
 import pytest
 
-from denoise_utils import cli, escaping, evaluation, images, models
+from denoise_utils import cli, evaluation, models
+from denoise_utils.pictures import images
+from denoise_utils.system import escaping
 from tests.conftest import ROOT
 from tests.test_report import save
 
@@ -104,7 +106,10 @@ def test_warning_of_an_odd_name_is_one_line(tmp_path):
     name = "two\nlines\x1b"
     shutil.copy(TINY, tmp_path / f"{name}.h5")
     (tmp_path / f"{name}.json").write_text('{"sha256": "0"}')
-    program = "import sys, warnings; from denoise_utils import cli, saving; warnings.showwarning = cli._print_warning\n"
+    program = (
+        "import sys, warnings; from denoise_utils import saving; from denoise_utils.cli import arguments\n"
+        "warnings.showwarning = arguments._print_warning\n"
+    )
     _, _, said = run("ascii", "-c", program + "saving._warn_of_another_card(sys.argv[1])", tmp_path / f"{name}.h5")
     assert said.startswith("warning: Expected two lines\\x1b.h5 as its card") and len(said.splitlines()) == 1
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import models, optimizers
+from denoise_utils import models
+from denoise_utils.running import optimizers
 
 
 def test_cosine_schedule_warms_up_and_ends_at_zero():

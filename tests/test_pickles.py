@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoise_utils import pickles
+from denoise_utils.datasets import pickles
 
 
 def dump(path, content, protocol=None):

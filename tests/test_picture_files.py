@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from denoise_utils import cli, picture_reading, picture_writing
+from denoise_utils import cli
+from denoise_utils.pictures import reading as picture_reading
+from denoise_utils.pictures import writing as picture_writing
 from tests.conftest import ROOT
 
 GRAY = ROOT / "models" / "gaussian_small.h5"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from denoise_utils import evaluation, images, noise, playground, reuse, saving
+from denoise_utils import evaluation, noise, reuse, saving
+from denoise_utils.pictures import images, playground
 from tests.conftest import ROOT
 
 

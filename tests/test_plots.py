@@ -8,7 +8,8 @@ import pytest
 
 matplotlib.use("Agg")
 
-from denoise_utils import originals, plots
+from denoise_utils import plots
+from denoise_utils.zoo import originals
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import models, originals, portable, saving
+from denoise_utils import models, saving
+from denoise_utils.saved import portable
+from denoise_utils.zoo import originals
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

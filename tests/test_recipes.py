@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import counting, evaluation, models, noise, profiles, recipes, reuse, saving, step_variants, training
+from denoise_utils import evaluation, models, noise, profiles, reuse, saving, training
+from denoise_utils.opening import counting
+from denoise_utils.zoo import recipes, step_variants
 from tests.conftest import ABOUT
 
 SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
@@ -251,7 +253,9 @@ PROGRAM = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from denoise_utils import callbacks, profiles, recipes
+from denoise_utils import profiles
+from denoise_utils.running import callbacks
+from denoise_utils.zoo import recipes
 begin = callbacks.SaveEpoch.on_epoch_begin
 def killed_or_begun(self, epoch, logs=None):
     os.kill(os.getpid(), signal.SIGKILL) if epoch == 2 else begin(self, epoch, logs)

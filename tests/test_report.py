@@ -8,7 +8,8 @@ import h5py
 import keras
 import pytest
 
-from denoise_utils import models, page, profiles, report, saving
+from denoise_utils import models, profiles, report, saving
+from denoise_utils.measures import page
 
 
 def save(folder, name, model, **card):

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from denoise_utils import profiles, recipes, reproduce, saving
+from denoise_utils import profiles, saving
+from denoise_utils.running import reproduce
+from denoise_utils.zoo import recipes
 from tests.conftest import ABOUT, ROOT
 
 
@@ -36,7 +38,8 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from denoise_utils import profiles, recipes
+from denoise_utils import profiles
+from denoise_utils.zoo import recipes
 recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(sys.argv[1])), epochs=2, seed=3)
 """
 

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import callbacks, models, recipes, run_folder, saving, training
-from denoise_utils.run_folder import RunFolder
+from denoise_utils import models, saving, training
+from denoise_utils.running import callbacks, run_folder
+from denoise_utils.running.run_folder import RunFolder
+from denoise_utils.zoo import recipes
 from tests.conftest import ROOT
 
 SETTINGS = {"name": "travelled", "record": {}, "epochs": 3, "batch_size": 16}

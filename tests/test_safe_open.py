@@ -16,7 +16,9 @@ import pytest
 from keras import layers
 from keras.src.legacy.saving import saving_utils
 
-from denoise_utils import graph, models, originals, safe_open, saving
+from denoise_utils import models, saving
+from denoise_utils.opening import graph, safe_open
+from denoise_utils.zoo import originals
 from tests.conftest import ROOT
 
 NESTED = 100_000

@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from denoise_utils import data, evaluation, models, noise, profiles, recipes, saving, sources
+from denoise_utils import data, evaluation, models, noise, profiles, saving
+from denoise_utils.datasets import sources
+from denoise_utils.zoo import recipes
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "models").glob("*.h5"))

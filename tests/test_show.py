@@ -9,7 +9,10 @@ import sys
 import h5py
 import pytest
 
-from denoise_utils import cards, cli, models, originals, saving, show
+from denoise_utils import cli, models, saving
+from denoise_utils.cli import show
+from denoise_utils.saved import cards
+from denoise_utils.zoo import originals
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "models").glob("*.h5"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from denoise_utils import submissions
+from denoise_utils.grading import submissions
 from tests import handins
 
 

@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from denoise_utils import supervise
+from denoise_utils.grading import supervise
 
 HUNGRY = "held = []\nwhile True: held.append(bytearray(20_000_000)); import time; time.sleep(0.01)"
 PARENT = """

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import cards, evaluation, models, noise, saving, training
+from denoise_utils import evaluation, models, noise, saving, training
+from denoise_utils.saved import cards
 from tests.conftest import ABOUT
 
 PROGRAM = """

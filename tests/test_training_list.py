@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from denoise_utils import cli, profiles, recipes, standing, training_list
-from denoise_utils.run_folder import RunFolder
+from denoise_utils import cli, profiles
+from denoise_utils.running import standing, training_list
+from denoise_utils.running.run_folder import RunFolder
+from denoise_utils.zoo import recipes
 from tests.conftest import ROOT
 
 SHORT = ["clutter_tiny", "occlusion_small"]

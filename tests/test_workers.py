@@ -15,14 +15,16 @@ from dataclasses import replace
 
 import pytest
 
-from denoise_utils import cli, profiles, search, workers
+from denoise_utils import cli, profiles, search
+from denoise_utils.running import workers
 from tests.conftest import ROOT
 from tests.test_search import GRID, run_search
 
 SMALL = GRID | {"filters": [4, 8, 40], "epochs": [1]}  # four legal configurations
 PROGRAM = """
 import signal, sys
-from denoise_utils import noise, workers
+from denoise_utils import noise
+from denoise_utils.running import workers
 from tests.test_workers import SMALL
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 if __name__ == "__main__":

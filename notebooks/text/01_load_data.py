@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import data, evaluation, plots, profiles, sources
+from denoise_utils import data, evaluation, plots, profiles
+from denoise_utils.datasets import sources
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))

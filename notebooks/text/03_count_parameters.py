@@ -17,7 +17,8 @@ import keras
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, models, originals, plots, profiles
+from denoise_utils import evaluation, models, plots, profiles
+from denoise_utils.zoo import originals
 
 profile, seed = profiles.load_profile(), 0
 keras.utils.set_random_seed(seed)

@@ -17,7 +17,8 @@ import time
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, saving, search, workers
+from denoise_utils import evaluation, noise, plots, profiles, saving, search
+from denoise_utils.running import workers
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -49,6 +49,8 @@ print(f"{pairs.label}: {len(pairs.train.clean):,} train, {len(pairs.val.clean):,
 # Small: three poolings to a code of 4x4x8 whose activity is penalised. Big: a slope for every pixel and channel, batch norm, and the encoder's tensors *added* to the decoder's.
 
 # %%
+from denoise_utils.zoo import originals
+
 originals_of_w = {"small": originals.project_w_small(), "big": originals.project_w_big()}
 found = [models.count_parameters(model) for model in originals_of_w.values()]
 if found != [(3729, 3729), (3284993, 3282177)]:

@@ -18,7 +18,8 @@ from skimage import restoration
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils.zoo import originals
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))

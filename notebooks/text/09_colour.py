@@ -15,7 +15,8 @@ from functools import partial
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils.zoo import originals
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))

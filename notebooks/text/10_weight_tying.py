@@ -19,7 +19,8 @@ import numpy as np
 from IPython.display import Markdown, display
 from keras import layers
 
-from denoise_utils import baselines, evaluation, models, noise, originals, plots, profiles, recipes, saving, training
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils.zoo import originals, recipes
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -182,7 +183,7 @@ figure = plots.show_images(rows, pairs.val.clean[shown], pairs.label)
 #
 # Now around the model with twelve steps, one thing changed at a time. The base has three seeds in the full profile: what changes less than they differ is no effect.
 #
-# One idea concerns how a step is taken. The shared kernel gathers the gradients of all its applications, and a few directions drown the others. Muon (Jordan et al. 2024) replaces the gradient, taken as a matrix, by the nearest orthogonal one, so that every direction is learned at the same speed (`denoise_utils/optimizers.py`).
+# One idea concerns how a step is taken. The shared kernel gathers the gradients of all its applications, and a few directions drown the others. Muon (Jordan et al. 2024) replaces the gradient, taken as a matrix, by the nearest orthogonal one, so that every direction is learned at the same speed (`denoise_utils/running/optimizers.py`).
 
 # %%
 QUARTER = {"part": 3000, "epochs": 12}  # as many images presented, each four times as often

@@ -17,7 +17,8 @@ import itertools
 import numpy as np
 from IPython.display import Markdown, display
 
-from denoise_utils import baselines, evaluation, models, noise, plots, profiles, recipes, saving
+from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving
+from denoise_utils.zoo import recipes
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))

@@ -19,7 +19,9 @@ from IPython.display import Markdown
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_images
 
-from denoise_utils import data, evaluation, images, models, noise, plots, profiles, recipes, reuse, saving, training
+from denoise_utils import data, evaluation, models, noise, plots, profiles, reuse, saving, training
+from denoise_utils.pictures import images
+from denoise_utils.zoo import recipes
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -241,7 +243,7 @@ Markdown(
 # as exported when it gives the same pictures.
 
 # %%
-from denoise_utils import export
+from denoise_utils.pictures import export
 
 test, table = home.noisy[:64], []
 for ending in (".onnx", ".tflite"):
@@ -261,7 +263,7 @@ Markdown(evaluation.format_table(table, columns, f"{path.name}: {path.stat().st_
 # Pick a digit, a noise, its strength and a model. The function behind it works without any buttons: here with marks that a model of Gaussian noise has never seen, and with the model that has.
 
 # %%
-from denoise_utils import playground
+from denoise_utils.pictures import playground
 
 denoisers = {name: saving.load_model(profile.models / f"{name}.h5") for name in ("gaussian_small", "watermark_small")}
 for name, one in denoisers.items():

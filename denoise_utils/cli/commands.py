@@ -1,0 +1,174 @@
+"""What each command does; TensorFlow is imported only by what needs it.
+
+Each takes what arguments.py parsed and returns the exit code.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from denoise_utils import noise, profiles, saving
+from denoise_utils.cli.show import describe, describe_folder
+from denoise_utils.pictures import images
+from denoise_utils.running import training_list
+from denoise_utils.system import streams
+from denoise_utils.system.escaping import plain
+from denoise_utils.zoo import recipes
+
+
+def _start_keras():
+    """Import Keras without what TensorFlow writes to standard error while it starts, whatever its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with open(os.devnull, "w") as nowhere, streams.send_to(nowhere, 2):
+        import keras  # noqa: F401
+
+
+def report(arguments):
+    """Write the budget report of a folder; return 0, 1 (over the cap) or 2 (unreadable)."""
+    profile = profiles.load_profile(arguments.profile)
+    saving.find_models(arguments.folder)  # before TensorFlow's seconds
+    if arguments.out and Path(arguments.out).is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
+    if arguments.out:
+        saving.check_folder(arguments.out)
+    _start_keras()
+    from denoise_utils import report as budget
+
+    found = budget.Report(arguments.cap)
+    try:
+        budget.make_report(arguments.folder, arguments.cap, profile, found)
+    except (KeyboardInterrupt, Exception):  # Ctrl-C, data that cannot be read, or an error of ours
+        if found.rows:
+            out = Path(arguments.out or profile.root / "build" / "report")
+            print(f"Written to {plain(budget.write_partial(found, out))}: what was scored before the stop")
+        raise
+    ours = found.label and budget.is_ours(arguments.folder, profile)
+    out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
+    try:
+        budget.write_report(found, out)
+    finally:  # it is not lost if it cannot be written
+        print(budget.markdown(found))
+    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
+    return found.exit_code
+
+
+def search(arguments):
+    """Search the profile's grid in one process or several, and print the head of the ranking."""
+    profile = profiles.load_profile(arguments.profile)
+    task = arguments.task or noise.assignment_task()
+    sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
+    pairs = noise.load_task(task, **sizes)
+    _start_keras()
+    from tensorflow.errors import OpError
+
+    from denoise_utils.running import workers
+
+    settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
+    settings["deadline"] = 60 * arguments.deadline
+    try:
+        found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings)
+    except OpError as error:  # Keras Tuner writes by TensorFlow, which has errors of its own for a full disk
+        raise OSError(f"Expected to search, got: {error.message}. Once mended, it goes on where it was.") from None
+    if found is None:
+        print("The search is over; its chief has the ranking.")
+        return 0
+    columns = ["val_bce", *profile.grid, "parameters"]
+    print("  ".join(["rank", *columns]))
+    for rank, row in enumerate(found.rows[:10], 1):
+        print("  ".join(str(value) for value in (rank, f"{row['val_bce']:.4f}", *(row[c] for c in columns[1:]))))
+    loaded = f"{found.num_loaded} of them finished before"
+    print(f"{len(found.rows)} trials, {loaded}. The ledger: {plain(found.folder / 'ledger')}")
+    return 0
+
+
+def show(arguments):
+    """Print a model's card and layers, or what the models of a folder are, without TensorFlow."""
+    if Path(arguments.model).is_dir():
+        print(describe_folder(arguments.model))
+        return 0
+    print(describe(arguments.model, arguments.cap))
+    return 0
+
+
+def train(arguments):
+    """Train models of the course one after the other, or list how far they are; return 1 if one failed."""
+    profile = profiles.load_profile(arguments.profile)
+    for name in arguments.names:
+        recipes.find_recipe(name)
+    if arguments.list:
+        print(training_list.describe(arguments.names or recipes.ALL, arguments.seeds, profile))
+        return 0
+    if not arguments.names:
+        raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
+    saving.check_folder(profile.runs)
+    _start_keras()
+    return int(training_list.train_all(arguments.names, arguments.seeds, profile))
+
+
+def reproduce(arguments):
+    """Train a saved model again; return 1 unless the weights are the same."""
+    path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
+    _start_keras()
+    from denoise_utils.running import reproduce as again
+
+    found = again.reproduce(path, profile)
+    print(again.describe(found))
+    return 0 if found["identical"] else 1
+
+
+def grade(arguments):
+    """Grade one .h5, or the submissions of a class."""
+    from denoise_utils.grading import everyone as grading
+    from denoise_utils.grading import page as grade_page
+    from denoise_utils.grading import submissions, supervise
+
+    profile = profiles.load_profile(arguments.profile)
+    found = submissions.find_submissions(arguments.path)
+    out = Path(arguments.out or profile.root / "build" / "grades")
+    if out.is_file():
+        raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
+    num_images = arguments.images or profile.num_test
+    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile.name, "pairs": arguments.pairs}
+    grades = grading.grade(
+        found,
+        grading.load_exam(arguments.task, **sizes),
+        out / "kept",
+        cap=arguments.cap,
+        judge=profile.root / "models",
+        jobs=arguments.jobs,
+        limits=supervise.Limits(arguments.timeout, arguments.memory),
+        tell=lambda name, row: print(f"{plain(name)}: {grade_page.describe(row)}", flush=True),
+    )
+    grade_page.write(grades, out)
+    if grades.missing:
+        raise KeyboardInterrupt
+    if Path(arguments.path).is_file():
+        print(f"\n{grade_page.explain(grades)}")
+    print(f"Written to {plain(out)}: grades.csv, grades.html")
+    return grade_page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
+
+
+def denoise(arguments):
+    """Denoise a picture or a folder of them; return 1 if anything was left out."""
+    damage = None
+    strength = {key: getattr(arguments, key) for key in images.STRENGTHS if getattr(arguments, key) is not None}
+    if arguments.noise:
+        damage = images.choose_noise(arguments.noise, strength, arguments.seed)
+    elif strength:
+        raise ValueError(f"Expected --noise with --{', --'.join(strength)}: name the noise to add.")
+    if not Path(arguments.model).is_file():
+        raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
+    job, model = images.plan(arguments.source, arguments.target, arguments.force), None
+    if job.pairs:
+        saving.check_folder(job.folder)
+        _start_keras()
+        model = saving.load_model(arguments.model)
+    try:
+        written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage) if model else 0
+        print(f"{written} of {written + len(job.refused)} pictures written to {plain(arguments.target)}")
+    finally:  # of what was stopped too
+        for line in images.tell(job):
+            print(line, file=sys.stderr)
+    return int(bool(job.refused))

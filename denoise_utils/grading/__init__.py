@@ -1,0 +1,1 @@
+"""Grade a class: find the submissions, a process for each, watched, then the ranking and its page."""

@@ -1,0 +1,1 @@
+"""What the report and the grader share: the page that both are laid out on."""

@@ -1,0 +1,1 @@
+"""What the parameter-budget report asks for: the scores of all models of a task."""

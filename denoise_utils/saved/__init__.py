@@ -1,0 +1,1 @@
+"""What is saved with the weights: the card, and a configuration that older versions of Keras read."""

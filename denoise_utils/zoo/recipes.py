@@ -1,0 +1,208 @@
+"""How the weight-tied models are trained, and those to compare with: one recipe, a table of what differs.
+
+TensorFlow is imported only where something is trained.
+"""
+
+import importlib
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from denoise_utils import data, noise
+
+COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model: its task, its builder's options, and how long it is trained.
+
+    `strength` replaces parts of the task's canonical strength; `draw`, a name in DRAWS, makes one for each image;
+    `build` is a key of BUILDERS; `settings` replace those of COMMON.
+    """
+
+    task: str
+    options: dict
+    epochs: int  # of the full profile
+    strength: dict = field(default_factory=dict)
+    draw: str | None = None
+    loss: str = "binary_crossentropy"
+    build: str = "tied_denoiser"
+    settings: dict = field(default_factory=dict)
+
+
+def _least_of_three(rng, number):
+    return {"sigma": 0.8 * rng.random((3, number), np.float32).min(0)}
+
+
+def _half_canonical(rng, number):
+    canonical, sigma = noise.TASKS["gaussian"].strength["sigma"], _least_of_three(rng, number)["sigma"]
+    return {"sigma": np.where(rng.random(number) < 0.5, np.float32(canonical), sigma)}
+
+
+DRAWS = {
+    "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
+    "sigma, least of three up to .8": _least_of_three,
+    "sigma, half .2 and half least of three up to .8": _half_canonical,
+    "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
+}
+
+SMALL = {"filters": 16, "steps": 12}
+BLIND = {"filters": 17, "steps": 12, "context": True}  # for noise whose strength differs from image to image
+TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps takes longer than to train it
+PHOTOS = {"channels": 3, "residual": True}
+COLOUR = SMALL | PHOTOS
+
+RECIPES = {
+    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}, epochs=5),
+    "clutter_small": Recipe("clutter", {"filters": 22, "steps": 16, "separable": True}, epochs=12),
+    "watermark_small": Recipe("watermark", SMALL, draw="marks 0 to 30", epochs=5),
+    "occlusion_small": Recipe("occlusion", SMALL, epochs=3),
+    "gaussian_small": Recipe("gaussian", BLIND, draw="sigma, least of three up to .8", epochs=8),
+    "salt_pepper_small": Recipe("salt_pepper", BLIND, draw="amount 0 to .9", epochs=8),
+    "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=12),
+    "clutter_maximum": Recipe("clutter", SMALL, strength={"mix": "maximum"}, epochs=2),
+    "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=2),
+}
+
+PLAIN = {"optimizer": "adam", "batch_size": 64, "learning_rate": 2e-3}
+# Chosen in short trainings on clutter (notebook 10b); the other tasks take the same.
+LARGE = PLAIN | {"learning_rate": 6e-3}
+SKIPS = {"filters": 32, "depth": 3}
+
+# To compare with; they see at least as many images as the capped model of their task. All but clutter_square and
+# gaussian_half are over the cap.
+REFERENCES = {
+    "clutter_square": Recipe("clutter", {"filters": 16, "steps": 16}, epochs=12),
+    "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=PLAIN, epochs=12),
+    "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=LARGE, epochs=12),
+    "clutter_big": Recipe("clutter", {}, build="unet", settings=LARGE, epochs=12),
+    "gaussian_half": Recipe("gaussian", BLIND, draw="sigma, half .2 and half least of three up to .8", epochs=20),
+    "gaussian_big": Recipe(
+        "gaussian", {}, draw="sigma, least of three up to .8", build="unet", settings=LARGE, epochs=8
+    ),
+    "colour_big": Recipe("colour", PHOTOS, loss="mean_squared_error", build="unet", settings=LARGE, epochs=12),
+}
+
+SOAP = {"optimizer": "soap", "learning_rate": 5e-3, "clipnorm": None}
+SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
+RELU = {"filters": 22, "steps": 16, "separable": True}
+
+
+def _variant(settings=SOAP, **options):
+    return Recipe("clutter", options, build="step_variant", settings=settings, epochs=2)
+
+
+# The tied step of both signs, one thing changed at a time. Each sees 108,000 images: shorter trainings rank them
+# otherwise. All have at most 3,600 parameters.
+STEPS = {
+    "step_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=2),
+    "step_relu": Recipe("clutter", RELU, settings=SOAP, epochs=2),
+    "step_signs_muon": Recipe("clutter", SIGNS, epochs=2),
+    "step_relu_muon": Recipe("clutter", RELU, epochs=2),
+    "step_signs_eights": Recipe("clutter", SIGNS, settings=SOAP | {"batch_size": 8, "learning_rate": 4e-3}, epochs=2),
+    "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=2),
+    "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, settings=SOAP, epochs=2),
+    "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, settings=SOAP, epochs=2),
+    "step_signs_24_steps": Recipe("clutter", SIGNS | {"steps": 24}, settings=SOAP, epochs=2),
+    "step_signs_again": _variant(filters=16, again=True),
+    "step_relu_again": _variant(filters=22, column="relu", row="relu", again=True),
+    "step_signs_scaled": _variant(filters=15, scaled=True),
+    "step_signs_column": _variant(filters=18, row="relu"),
+    "step_signs_row": _variant(filters=18, column="relu"),
+    "step_beside": _variant(filters=16, column="beside", row="beside"),
+    "step_prelu": _variant(filters=22, column="prelu", row="prelu"),
+    "step_signs_wide": _variant(filters=13, hidden=20),
+    "step_signs_square": _variant(filters=12, square=True),
+    "step_signs_half": _variant(filters=16, steps=64, half=True),  # as many multiplications as 16 steps
+}
+
+# What the weight-tied models become: the step of both signs, trained long.
+LONG = {
+    "clutter_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=12),
+    "clutter_tiny_signs": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=12),
+}
+
+ALL = RECIPES | REFERENCES | STEPS | LONG
+
+
+def find_recipe(name):
+    """Return the recipe called `name`, or raise ValueError that names them all."""
+    if name not in ALL:
+        raise ValueError(f'Expected a model of {", ".join(ALL)}, got "{name}".')
+    return ALL[name]
+
+
+def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
+    """Return the recipe's TaskData, its validation images damaged as in training, and its `augment`.
+
+    The augment (clean, generator) -> noisy makes the fresh noise of each epoch; test images have the canonical one.
+    """
+    sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
+    pairs = noise.load_task(recipe.task, **sizes, seed=seed, **recipe.strength)
+    task = noise.TASKS[recipe.task]
+    over = data.load_splits(task.overlay, **sizes, seed=seed).train.images if task.overlay else None
+
+    def fresh_noise(clean, rng):
+        strength = task.strength | recipe.strength
+        strength |= DRAWS[recipe.draw](rng, len(clean)) if recipe.draw else {}
+        return task.add_noise(clean, *([] if over is None else [over]), **strength, seed=rng)
+
+    val = pairs.val.noisy
+    if recipe.draw:
+        val = fresh_noise(pairs.val.clean, np.random.default_rng([seed, 1]))
+    return pairs, val, fresh_noise
+
+
+BUILDERS = {  # module and function, imported only where something is built
+    "tied_denoiser": ("models", "tied_denoiser"),
+    "skip_autoencoder": ("models", "skip_autoencoder"),
+    "unet": ("models", "unet"),
+    "project_w_big": ("zoo.originals", "project_w_big"),
+    "step_variant": ("zoo.step_variants", "denoiser"),
+}
+
+
+def builder(recipe, profile):
+    """Return the function without arguments that builds the recipe's model; it has few steps in the profile "tiny"."""
+    module, function = BUILDERS[recipe.build]
+    options = recipe.options
+    if profile.name == "tiny" and "steps" in options:
+        options = options | {"steps": TINY_STEPS}
+    return partial(getattr(importlib.import_module(f"denoise_utils.{module}"), function), **options)
+
+
+def settings_of(name, profile, seed=0):
+    """Return the settings that the recipe `name` trains with in the profile, as keywords of `training.train`."""
+    recipe = find_recipe(name)
+    told = {"name": name, "seed": seed, "epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
+    return COMMON | recipe.settings | told
+
+
+def train(name, profile, *, seed=0, **changes):
+    """Train the model `name` of ALL as a run of the profile and return the Run.
+
+    A killed run goes on at its next epoch; a finished one is loaded, as is the saved model of that name (or, under
+    models/seeds, of that name and seed) if it was trained so. `changes` replace settings of `training.train`.
+    """
+    from denoise_utils import training
+
+    recipe = find_recipe(name)
+    sizes = {key: getattr(profile, key) for key in ("num_train", "num_val")} | {"num_test": 1}
+    pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
+    told = {} if recipe.draw else pairs.record["noise"]
+    record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
+    settings = settings_of(name, profile, seed) | {"augment": fresh_noise, "runs": profile.runs, "record": record}
+    settings |= {"shelf": profile.shelf, "score": partial(_score, pairs=pairs.val, folder=profile.models)}
+    settings |= {"saved": (profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5")} | changes
+    clean = pairs.train.clean
+    return training.train(builder(recipe, profile), (clean, clean), (val, pairs.val.clean), **settings)
+
+
+def _score(model, pairs, folder):
+    """Score a model on validation images of the canonical noise, read by the judge of `folder` where it lies there."""
+    from denoise_utils import evaluation
+
+    judge = evaluation.load_judge(folder) if (folder / "digit_judge.h5").is_file() else None
+    return evaluation.score_model(model, pairs, judge)
