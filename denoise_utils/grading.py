@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import data, noise, saving, sources, supervise
+from denoise_utils import data, noise, saving, sources, stopping, supervise
 from denoise_utils.submissions import LEFT_OUT, Submission
 
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
@@ -110,10 +110,13 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
         ended = _run(todo, Path(work), cache, jobs, limits)
-        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(ended):
-            for key, row in ended:
-                rows[key] = row
-                tell(todo[key].name, row)
+        try:
+            with contextlib.closing(ended):
+                for key, row in ended:
+                    rows[key] = row
+                    tell(todo[key].name, row)
+        except KeyboardInterrupt:
+            stopping.end()  # a second one would cost the tables of what is finished
     grades.yardstick = rows.get(keys[yardstick], {})
     found = [_row(one, keys, rows) for one in submissions]
     grades.missing = [one.name for one, row in zip(submissions, found, strict=True) if row is None]
