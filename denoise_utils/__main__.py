@@ -2,14 +2,28 @@
 
 import sys
 
-from denoise_utils.system import failures
+from denoise_utils.system import stopping
+
+
+def _run():
+    from denoise_utils.system import failures
+
+    try:
+        from denoise_utils.cli import main
+
+        return main()
+    except Exception as error:  # of the imports: a package is missing, or broken
+        return failures.tell(error, "--debug" in sys.argv)
+
 
 try:
-    from denoise_utils.cli import main
-
-    sys.exit(main())
+    try:
+        stopping.take_over()
+        code = _run()
+    finally:  # of --help as well
+        stopping.end()
 except KeyboardInterrupt:  # while the imports ran
+    stopping.end()
     print("stopped: nothing was begun", file=sys.stderr)
-    sys.exit(130)
-except Exception as error:  # of the imports: a package is missing, or broken
-    sys.exit(failures.tell(error, "--debug" in sys.argv))
+    code = stopping.CODE
+sys.exit(code)

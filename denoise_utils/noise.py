@@ -191,7 +191,7 @@ def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, prof
         return _load_own_pairs(num_train, num_val, num_test)
     if task not in TASKS:
         raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')
-    recipe = TASKS[task]
+    recipe, profile = TASKS[task], profile or profiles.load_profile().name
     sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
     splits = data.load_splits(recipe.dataset, **sizes, seed=seed)
     over = data.load_splits(recipe.overlay, **sizes, seed=seed) if recipe.overlay else None

@@ -46,6 +46,7 @@ class Report:
     rows: list = field(default_factory=list)
     sheets: dict = field(default_factory=dict)  # file to {row title: images (10, H, W, C)}
     notes: list = field(default_factory=list)
+    lacking: list = field(default_factory=list)  # what is said of each task whose dataset is not here
     elsewhere: list = field(default_factory=list)  # rows of the project's own small models under other strengths
 
     @property

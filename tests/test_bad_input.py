@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import cli, models, profiles, saving
+from denoise_utils.cli import commands
 from denoise_utils.datasets import sources
 from denoise_utils.pictures import images
 from denoise_utils.reporting import scoring
@@ -127,12 +128,11 @@ def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):
     assert images.read_image(tmp_path / "out" / "a.png").shape == (28, 28)
 
 
-def test_output_below_a_file_is_refused_before_the_work(tmp_path, capsys):
+def test_output_below_a_file_is_refused_before_the_work(tmp_path, capsys, monkeypatch):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     (tmp_path / "file").write_text("x")
-    started = time.perf_counter()
+    monkeypatch.setattr(commands, "_start_keras", lambda: pytest.fail("the work began"))
     assert cli.main(["report", str(tmp_path / "models"), "--out", str(tmp_path / "file" / "out")]) == 2
-    assert time.perf_counter() - started < 1
     printed = capsys.readouterr()
     assert "error: Expected a folder with room for" in printed.err and "Not a directory" in printed.err
     assert printed.out == ""
@@ -172,14 +172,12 @@ def test_interrupt_that_a_library_turns_into_an_error_is_one():
 
 def interrupt(process, ready, delay=0.0):
     """Send Ctrl-C to `process`, `delay` seconds after `ready()`; return its exit code and what it said."""
-    for _ in range(12_000):
-        if ready():
-            break
+    while not ready():
         assert process.poll() is None, "it ended before it could be interrupted"
         time.sleep(0.01)
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate()
     return process.returncode, out, said
 
 
@@ -296,7 +294,7 @@ def test_first_moments_of_the_command_are_interrupted_in_one_line():
         if re.search(r"\| +numpy", line):
             break
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == 130 and len(errors(said)) == 1 and "Traceback" not in said
 
 

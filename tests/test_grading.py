@@ -1,6 +1,7 @@
 """Grading a class: the expected verdict for every hand-in, nobody disturbed by another, nothing done twice."""
 
 import csv
+import os
 import re
 import shutil
 import signal
@@ -50,17 +51,15 @@ def check_verdicts(rows, expected):
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """A class of eight, graded by the command: (its folder, where the grades are, the exit code, seconds)."""
+    """A class of eight, graded by the command: (its folder, where the grades are, the exit code)."""
     folder, out = tmp_path_factory.mktemp("class") / "eight", tmp_path_factory.mktemp("grades")
     handins.make_all(folder, handins.FEW)
     (folder / "notes <b>.txt").write_text("no hand-in")
-    start = time.monotonic()
-    code = run_grade(folder, out)
-    return folder, out, code, time.monotonic() - start
+    return folder, out, run_grade(folder, out)
 
 
 def test_everybody_gets_the_expected_verdict(graded):
-    _, out, code, _ = graded
+    _, out, code = graded
     assert code == 0
     check_verdicts(read_grades(out), handins.FEW)
 
@@ -74,7 +73,7 @@ def test_rows_hold_counts_and_scores_and_are_ranked(graded):
         assert float(good[key]) != float(noisy[key])
     assert float(good["milliseconds"]) > 0 and float(good["megabytes"]) > 100
     slow = rows["a slow one.h5"]
-    assert slow["parameters"] == "962" and 25 < float(slow["seconds"]) < 40  # counted before it was stopped
+    assert slow["parameters"] == "962" and float(slow["seconds"]) > 0  # counted before it was stopped
     ranks = [(row["verdict"], row["rank"], float(row["excess"] or 0)) for row in rows.values()][1:]
     passed = [rank for rank in ranks if rank[0] == "PASS"]
     assert [rank[1] for rank in passed] == [str(n + 1) for n in range(len(passed))] and passed == ranks[: len(passed)]
@@ -82,7 +81,7 @@ def test_rows_hold_counts_and_scores_and_are_ranked(graded):
 
 
 def test_second_run_grades_only_what_changed(graded, tmp_path, capsys):
-    folder, out, _, _ = graded
+    folder, out, _ = graded
     shutil.copytree(folder, tmp_path / "class")
     shutil.copy(folder / "over.h5", tmp_path / "class" / "ignores.h5")
     handins.write(b"new")(tmp_path / "class" / "new.h5")
@@ -107,17 +106,21 @@ def test_self_check_says_what_to_do_in_its_exit_code_too(graded, tmp_path, capsy
 
 
 def test_interruption_keeps_what_is_finished_and_leaves_no_process(graded, tmp_path):
-    folder, out, _, _ = graded
+    folder, out, _ = graded
     shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "denoise_utils", "grade", folder, "--out", tmp_path / "out", *OPTIONS]
-    process = subprocess.Popen([*command, "--timeout", "26"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    children = []
-    while process.poll() is None and not children:  # of the slow one: its limits are others than before
-        children = psutil.Process(process.pid).children(recursive=True)
+    command += ["--timeout", "3600"]  # the slow one's limits are others than before
+    environment = os.environ | {"TMPDIR": str(tmp_path / "work")}
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
+    while not list(tmp_path.glob("work/grade-*/*.json")):  # its first finding: it has begun, and takes for ever
+        assert process.poll() is None, "it ended before it could be interrupted"
         time.sleep(0.05)
-    time.sleep(1)  # it has begun then, not only started the process
-    process.send_signal(signal.SIGINT)
-    assert "what was finished is kept" in process.communicate(timeout=30)[1] and process.returncode == 130
+    children = psutil.Process(process.pid).children(recursive=True)
+    while process.poll() is None:  # the first one stops it, no other one does anything
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    assert process.communicate()[1] == "stopped: what was finished is kept\n" and process.returncode == 130
     assert children and not any(child.is_running() and child.status() != "zombie" for child in children)
     rows = read_grades(tmp_path / "out")
     assert "a slow one.h5" not in rows and rows["good.h5"]["verdict"] == "PASS"

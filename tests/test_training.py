@@ -158,7 +158,7 @@ def kill_after_epochs(runs, epochs, epochs_before):
     """Start a training in a process of its own and kill it some time after `epochs_before` epochs."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, runs, str(epochs)], stdout=subprocess.DEVNULL)
     try:
-        for _ in range(6000):
+        while True:
             logs = list(runs.glob("*/history.json"))
             if logs and len(json.loads(logs[0].read_text())) >= epochs_before:
                 break

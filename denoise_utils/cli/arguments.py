@@ -78,7 +78,7 @@ def _add_report(added):
         "report",
         help="count and score every .h5 of a folder",
         description="Write budget.csv, budget.md and budget.html. Exit code: 0, 1 if a capped model is "
-        "over the cap, 2 if a file could not be read.",
+        "over the cap, 2 if a file could not be read or, in the full profile, data is missing.",
     )
     report.add_argument("folder", help="the folder that holds the .h5 files")
     report.add_argument(
@@ -198,9 +198,24 @@ def _print_warning(message, *where):
 
 
 def main(words=None):
-    """Run one command and return its exit code; warnings and errors are one line each on standard error."""
+    """Run one command and return its exit code; warnings and errors are one line each on standard error.
+
+    A Ctrl-C, whenever it comes, ends it with 130; those that follow change nothing.
+    """
     streams.accept_every_character()
     arguments = make_parser().parse_args(words)
+    with stopping.heard():
+        try:
+            code = _run(arguments)
+            stopping.end()
+        except KeyboardInterrupt:
+            stopping.end()
+            print("stopped: what was finished is kept", file=sys.stderr)
+            code = stopping.CODE
+    return code
+
+
+def _run(arguments):
     try:
         with failures.causes_shown(arguments.debug), stopping.noticed(), warnings.catch_warnings():
             warnings.showwarning = _print_warning
@@ -210,8 +225,5 @@ def main(words=None):
     except BrokenPipeError:  # whoever read our output has enough, as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it goes nowhere
         return 141
-    except KeyboardInterrupt:
-        print("stopped: what was finished is kept", file=sys.stderr)
-        return 130
     except Exception as error:
         return failures.tell(error, arguments.debug)

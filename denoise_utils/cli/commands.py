@@ -24,7 +24,10 @@ def _start_keras():
 
 
 def report(arguments):
-    """Write the budget report of a folder; return 0, 1 (over the cap) or 2 (unreadable)."""
+    """Write the budget report of a folder; return 0, 1 (over the cap) or 2 (unreadable).
+
+    Raises FileNotFoundError if a dataset is not here; the report is written before, without its scores.
+    """
     profile = profiles.load_profile(arguments.profile)
     saving.find_models(arguments.folder)  # before TensorFlow's seconds
     if arguments.out and Path(arguments.out).is_file():
@@ -49,6 +52,8 @@ def report(arguments):
     finally:  # it is not lost if it cannot be written
         print(budget.markdown(found))
     print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
+    if found.lacking:
+        raise FileNotFoundError(found.lacking[0])
     return found.exit_code
 
 
@@ -57,7 +62,7 @@ def search(arguments):
     profile = profiles.load_profile(arguments.profile)
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
-    pairs = noise.load_task(task, **sizes)
+    pairs = noise.load_task(task, **sizes, profile=profile.name)
     _start_keras()
     from tensorflow.errors import OpError
 
@@ -101,6 +106,7 @@ def train(arguments):
     if not arguments.names:
         raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
     saving.check_folder(profile.runs)
+    recipes.check_data(arguments.names, profile)
     _start_keras()
     return int(training_list.train_all(arguments.names, arguments.seeds, profile))
 

@@ -20,6 +20,7 @@ from denoise_utils import data, noise, saving
 from denoise_utils.datasets import sources
 from denoise_utils.grading import supervise
 from denoise_utils.grading.submissions import LEFT_OUT, Submission
+from denoise_utils.system import stopping
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
@@ -113,10 +114,13 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
         ended = _run(todo, Path(work), cache, jobs, limits)
-        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(ended):
-            for key, row in ended:
-                rows[key] = row
-                tell(todo[key].name, row)
+        try:
+            with contextlib.closing(ended):
+                for key, row in ended:
+                    rows[key] = row
+                    tell(todo[key].name, row)
+        except KeyboardInterrupt:
+            stopping.end()  # a second one would cost the tables of what is finished
     grades.yardstick = rows.get(keys[yardstick], {})
     found = [_row(one, keys, rows) for one in submissions]
     grades.missing = [one.name for one, row in zip(submissions, found, strict=True) if row is None]

@@ -21,6 +21,7 @@ def add_task(report, task, entries, judge, profile):
         pairs = noise.load_task("masking" if task == "digits" else task, **sizes)  # of digits alone
     except FileNotFoundError as error:
         report.notes.append(f"The task {task} could not be scored. {error}")
+        report.lacking += [] if task == "pairs" else [str(error)]
         report.rows += [row for row, _ in entries]
         return
     if task != "digits":

@@ -134,6 +134,13 @@ def find_recipe(name):
     return ALL[name]
 
 
+def check_data(names, profile):
+    """Raise FileNotFoundError unless all that the recipes `names` train on is here, or the profile has stand-ins."""
+    tasks = [noise.TASKS[find_recipe(name).task] for name in names]
+    for dataset in {name: None for task in tasks for name in (task.dataset, task.overlay) if name}:
+        data.load_splits(dataset, num_train=1, num_val=1, num_test=1, profile=profile.name)
+
+
 def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
     """Return the recipe's TaskData, its validation images damaged as in training, and its `augment`.
 
