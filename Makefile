@@ -49,4 +49,4 @@ clean:
 	if ! $(RUN) -c "import pip; $$version" 2>/dev/null || [ -n "$(PYTHON)" ]; then \
 	  $$found -m venv --clear .venv || exit 1; \
 	fi; \
-	$(RUN) -m pip install -q -c constraints.txt -r requirements-dev.txt -e . && touch $@
+	$(RUN) -m pip install -q -r requirements-dev.txt -e . && touch $@

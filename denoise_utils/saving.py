@@ -269,7 +269,7 @@ def save_run(run, folder, *, name=None, **about):
 
     `about` is what `cards.make_card` asks for. A file that the run itself was taken from stays as it is.
     """
-    run = dataclasses.replace(run, name=name or run.name)
+    run = dataclasses.replace(run, name=name or run.name).with_model(run.model)  # it may have been settled
     path = Path(folder) / f"{run.name}.h5"
     if path.is_file() and card_matches(path) and hash_file(path) == hash_file(run.folder.best):
         print(f"{path.name}: stays as it is")

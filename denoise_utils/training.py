@@ -1,5 +1,6 @@
 """Train a model as a run: a folder named by its settings, resumed after a kill, never repeated."""
 
+import copy
 import functools
 import math
 import os
@@ -38,6 +39,12 @@ class Run:
             f"repository. Its scores are in {self.folder.path / 'scores.json'}; to have the model, move that folder "
             "away and train it anew."
         )
+
+    def with_model(self, model):
+        """Return the run with another model in place of its own, such as one whose averages were settled."""
+        other = copy.copy(self)
+        other.__dict__["model"] = model
+        return other
 
     @property
     def scores(self):

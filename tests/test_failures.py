@@ -113,9 +113,9 @@ def test_package_that_cannot_be_imported_is_one_line(tmp_path, text, code, says)
     assert done.returncode == code and done.stderr.startswith("Traceback") and "h5py.py" in done.stderr
 
 
-def ask_tracker(*words, **more):
+def ask_tracker(*words, cwd=ROOT, **more):
     program = "from denoise_utils.system import failures; print(failures.tracker())"
-    done = subprocess.run([sys.executable, *words, "-c", program], capture_output=True, text=True, cwd=ROOT, **more)
+    done = subprocess.run([sys.executable, *words, "-c", program], capture_output=True, text=True, cwd=cwd, **more)
     return done.stdout.strip()
 
 
@@ -125,8 +125,8 @@ def test_errors_are_reported_where_the_package_says(tmp_path):
     about.mkdir()
     lines = [f"Project-URL: {name}, {address}\n" for name, address in urls.items()]
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: denoise-utils\nVersion: 1\n{''.join(lines)}")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    assert ask_tracker(env=environment) == urls["Issues"]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    assert ask_tracker(env=environment, cwd=tmp_path) == urls["Issues"]
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: denoise-utils\nVersion: 1\n")
     assert ask_tracker(env=environment) == failures.TRACKER
 

@@ -123,6 +123,18 @@ def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, tmp_pat
     assert (tmp_path / "killed.h5").stat().st_mtime_ns != before[0]
 
 
+def test_model_that_was_changed_or_replaced_is_the_one_that_is_saved(clutter, tmp_path):
+    run = train(clutter, tmp_path, epochs=1)
+    kernel, *others = run.model.get_weights()
+    run.model.set_weights([kernel + 1, *others])
+    saving.save_run(run, tmp_path / "changed", **ABOUT)
+    assert np.array_equal(saving.load_model(tmp_path / "changed" / "killed.h5").get_weights()[0], kernel + 1)
+    other = models.capped_autoencoder(8, 1)
+    saving.save_run(run.with_model(other), tmp_path / "other", **ABOUT)
+    assert weights_equal(saving.load_model(tmp_path / "other" / "killed.h5"), other)
+    assert np.array_equal(run.model.get_weights()[0], kernel + 1)
+
+
 def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
     run = train(clutter, tmp_path, epochs=3, keep=(1, 3))
     first, last = run.after(1).model, run.after(3).model

@@ -154,10 +154,11 @@ def _compare(one, other):
     weights = [model.get_weights() for model in models]
     same = len(weights[0]) == len(weights[1]) and all(map(np.array_equal, *weights))
     rng = np.random.default_rng(0)
-    inputs = [rng.random([1, *(side or 28 for side in tensor.shape[1:])], np.float32) for tensor in models[0].inputs]
-    inputs = inputs[0] if len(inputs) == 1 else inputs
     from keras import tree
 
+    inputs = tree.map_structure(
+        lambda tensor: rng.random([1, *(side or 28 for side in tensor.shape[1:])], np.float32), models[0].input
+    )
     outputs = [tree.flatten(tree.map_structure(np.asarray, model(inputs, training=False))) for model in models]
     if not same or len(outputs[0]) != len(outputs[1]) or not all(map(_equal, *outputs)):
         raise Untranslatable("in the older dialect its outputs differ")

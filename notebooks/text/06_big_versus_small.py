@@ -10,7 +10,6 @@
 # # 6. Big versus small: what does each tenfold of parameters buy?
 
 # %%
-import dataclasses
 import itertools
 import json
 import subprocess
@@ -460,7 +459,7 @@ val_bce = [
 ]
 averages = "settled" if val_bce[1] < val_bce[0] else "as trained"
 if averages == "settled":
-    big = dataclasses.replace(big, model=settled[last["big"]])
+    big = big.with_model(settled[last["big"]])
 finals = {"watermark_project_w": reproduced[last["small"]], "watermark_big": big} | ours
 titles = {"watermark_project_w": f"project W, small {last['small'][1]}/10", "watermark_small": "ours, small"}
 titles |= {"watermark_medium": "ours, medium", "watermark_big": f"project W, big {last['big'][1]}/10"}
