@@ -154,10 +154,11 @@ def _compare(one, other):
     weights = [model.get_weights() for model in models]
     same = len(weights[0]) == len(weights[1]) and all(map(np.array_equal, *weights))
     rng = np.random.default_rng(0)
-    from keras import tree
+    from keras import Sequential, tree
 
+    taken = models[0].inputs[0] if isinstance(models[0], Sequential) else models[0].input  # a tensor, or several
     inputs = tree.map_structure(
-        lambda tensor: rng.random([1, *(side or 28 for side in tensor.shape[1:])], np.float32), models[0].input
+        lambda tensor: rng.random([1, *(side or 28 for side in tensor.shape[1:])], np.float32), taken
     )
     outputs = [tree.flatten(tree.map_structure(np.asarray, model(inputs, training=False))) for model in models]
     if not same or len(outputs[0]) != len(outputs[1]) or not all(map(_equal, *outputs)):
