@@ -37,6 +37,23 @@ def test_half_is_gaussian_small_but_for_its_lesson():
     assert ours == replace(half, draw=ours.draw, epochs=ours.epochs) and ours.draw != half.draw
 
 
+@pytest.mark.parametrize("name", recipes.LONG)
+def test_long_training_is_of_both_signs_under_the_cap(name):
+    recipe = recipes.LONG[name]
+    model = recipes.builder(recipe, profiles.load_profile("full"))()
+    assert model.count_params() <= (1000 if "tiny" in name else profiles.CAP)
+    assert recipe.options["signs"] and recipe.settings["optimizer"] == "soap"
+    assert model.input_shape == model.output_shape == (None, None, None, 3 if recipe.task == "colour" else 1)
+
+
+def test_rates_of_a_rival_are_its_only_difference():
+    for name in ("clutter_medium", "clutter_big", "clutter_project_w"):
+        found = [recipes.RIVALS[f"{name}_rate_{rate:g}"] for rate in recipes.RATES]
+        assert {recipe.settings["learning_rate"] for recipe in found} == set(recipes.RATES)
+        reference = recipes.REFERENCES[name]
+        assert all(replace(r, settings=reference.settings, epochs=reference.epochs) == reference for r in found)
+
+
 LARGER = [name for name in recipes.REFERENCES if name not in ("clutter_square", "gaussian_half")]
 
 

@@ -12,7 +12,7 @@ from denoise_utils.running.run_folder import RunFolder
 from denoise_utils.zoo import recipes
 from tests.conftest import ROOT
 
-SETTINGS = {"name": "travelled", "record": {}, "epochs": 3, "batch_size": 16}
+SETTINGS = {"name": "travelled", "record": {}, "epochs": 3, "batch_size": 4}  # the bases change every ten steps
 
 
 class Stop(Exception):

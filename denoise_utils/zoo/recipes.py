@@ -4,7 +4,7 @@ TensorFlow is imported only where something is trained.
 """
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -118,13 +118,34 @@ STEPS = {
     "step_signs_half": _variant(filters=16, steps=64, half=True),  # as many multiplications as 16 steps
 }
 
-# What the weight-tied models become: the step of both signs, trained long.
+# What the weight-tied models become: the step of both signs, trained long. Where strengths differ from picture to
+# picture, steps see means over it, too.
+SEEING = SIGNS | {"filters": 15, "context": True}
 LONG = {
     "clutter_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=12),
     "clutter_tiny_signs": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=12),
+    "watermark_signs": Recipe("watermark", SIGNS, draw="marks 0 to 30", settings=SOAP, epochs=12),
+    "occlusion_signs": Recipe("occlusion", SIGNS, settings=SOAP, epochs=12),
+    "gaussian_signs": Recipe("gaussian", SEEING, draw="sigma, least of three up to .8", settings=SOAP, epochs=12),
+    "salt_pepper_signs": Recipe("salt_pepper", SEEING, draw="amount 0 to .9", settings=SOAP, epochs=12),
+    "colour_signs": Recipe(
+        "colour", SIGNS | PHOTOS | {"filters": 15}, loss="mean_squared_error", settings=SOAP, epochs=12
+    ),
+    "maximum_signs": Recipe("clutter", SIGNS, strength={"mix": "maximum"}, settings=SOAP, epochs=6),
+    "clipped_sum_signs": Recipe("clutter", SIGNS, strength={"mix": "clipped sum"}, settings=SOAP, epochs=6),
 }
 
-ALL = RECIPES | REFERENCES | STEPS | LONG
+# The learning rates of the rivals, each after the 108,000 images that the steps are compared at.
+RATES = (2e-3, 6e-3, 1.8e-2)
+RIVALS = {
+    f"{name}_rate_{rate:g}": replace(REFERENCES[name], settings=PLAIN | {"learning_rate": rate}, epochs=2)
+    for name in ("clutter_medium", "clutter_big", "clutter_project_w")
+    for rate in RATES
+}
+RIVALS["clutter_medium_soap"] = replace(REFERENCES["clutter_medium"], settings=SOAP, epochs=2)
+
+# In the order in which they are trained, if all are.
+ALL = RECIPES | REFERENCES | STEPS | LONG | RIVALS
 
 
 def find_recipe(name):

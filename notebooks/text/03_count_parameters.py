@@ -28,7 +28,7 @@ print(profiles.describe(profile, seed))
 # The assignment allows 3,600 parameters. A cap makes no sense unless everybody counts alike, so we count three answers to this
 # assignment by hand, check the sums against Keras, and then ask a question that the cap leaves open: what does a parameter *cost to run*?
 #
-# - **Consumes**: nothing but `models.py` and `originals.py`.
+# - **Consumes**: nothing but `models.py` and `zoo/originals.py`.
 # - **Produces**: nothing on disk; the table of architectures that notebook 4 will search.
 
 # %% [markdown]
