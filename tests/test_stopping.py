@@ -19,8 +19,9 @@ from denoise_utils import cli
 from denoise_utils.cli import commands
 from denoise_utils.system import stopping
 
-FOLDER = Path(cli.__file__).parent
-TRACED = {str(FOLDER / name) for name in ("__main__.py", "cli.py", "stopping.py")} | {contextlib.__file__, "<string>"}
+FOLDER = Path(commands.__file__).parents[1]
+OURS = ("__main__.py", "cli/arguments.py", "system/stopping.py")
+TRACED = {str(FOLDER / name) for name in OURS} | {contextlib.__file__, "<string>"}
 presses = 0
 
 def press():
