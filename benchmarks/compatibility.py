@@ -4,6 +4,7 @@ Each version gets an environment of its own under build/compat/, made once; what
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import numpy as np
 from denoise_utils import profiles, saving
 
 READER = Path(__file__).with_name("opens.py")
+REPORT = "compatibility.md"
 LIMIT = 1e-4  # how far outputs may differ: other versions add up in another order
 ON_JAX = {
     version: [f"keras=={version}", "jax", "h5py", "packaging"]
@@ -100,28 +102,40 @@ def saving_version():
 
 
 def main():
-    """Try all versions, or those whose names contain a word of the command line."""
+    """Try all versions, or those whose names contain a word of the command line; what was tried before is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("only", nargs="*", help="parts of the versions' names; then nothing is written")
+    parser.add_argument("only", nargs="*", help="parts of the versions' names to try now (default: all)")
     only = parser.parse_args().only
     profile = profiles.load_profile("full")
     folder = profile.root / "build" / "compat"
     names = make_expected(folder / "files", profile.models)
-    found = {}
-    for label, (packages, variables) in ENVIRONMENTS.items():
-        if only and not any(word in label for word in only):
-            continue
-        try:
-            python = make_environment(folder / label.replace(" ", "_"), packages)
-            words = ["--tf-keras"] if label.startswith("tf-keras") else []
-            found[label] = try_files(python, variables, folder / "files", *words)
-        except (subprocess.CalledProcessError, RuntimeError) as error:
-            found[label] = f"not tried: {(getattr(error, 'stderr', None) or str(error)).strip().splitlines()[-1]}"
+    kept = folder / f"found-{hash_files(folder / 'files')}.json"  # of these very files
+    found = json.loads(kept.read_text()) if kept.is_file() else {}
+    for label in [label for label in ENVIRONMENTS if not only or any(word in label for word in only)]:
+        if label not in found:
+            found[label] = try_version(label, folder)
         failed = [found[label]] if isinstance(found[label], str) else _failed(found[label])
         print(f"{label}: {len(names) - len(failed)} of {len(names)} open", *failed[:3], sep="\n  ", flush=True)
-    if not only:
-        write_report(found, names, profile.reports / "compatibility.md")
+        if not isinstance(found[label], str):  # what could not be installed is tried again the next time
+            saving.write_json(kept, {key: value for key, value in found.items() if not isinstance(value, str)})
+        write_report({key: found[key] for key in ENVIRONMENTS if key in found}, names, profile.reports / REPORT)
     return 0
+
+
+def hash_files(folder):
+    """Return a hash of all .h5 files in `folder`."""
+    return hashlib.sha256("".join(map(saving.hash_file, sorted(folder.glob("*.h5")))).encode()).hexdigest()[:10]
+
+
+def try_version(label, folder):
+    """Return what the version `label` makes of the files, {name: difference or error}, or why it was not tried."""
+    packages, variables = ENVIRONMENTS[label]
+    words = ["--tf-keras"] if label.startswith("tf-keras") else []
+    try:
+        python = make_environment(folder / label.replace(" ", "_"), packages)
+        return try_files(python, variables, folder / "files", *words)
+    except (subprocess.CalledProcessError, RuntimeError) as error:
+        return f"not tried: {(getattr(error, 'stderr', None) or str(error)).strip().splitlines()[-1]}"
 
 
 def _failed(results):
