@@ -54,6 +54,8 @@ def test_saved_model_is_written_in_the_older_dialect_and_gives_the_same(tmp_path
     config = read_config(tmp_path / "new.h5")
     assert not keys_of(config) & {"module", "registered_name", "build_config", "batch_shape", "optional", "input_axes"}
     assert saving.read_card(tmp_path / "new.h5")["task"] == "x"
+    if kind not in ("sequential", "nested"):
+        assert all(isinstance(config["config"][f"{side}_layers"][0], list) for side in ("input", "output"))
     images = rng.random((3, *(side or 28 for side in model.input_shape[1:])), dtype=np.float32)
     again = saving.load_model(tmp_path / "new.h5")
     assert np.array_equal(model.predict_on_batch(images), again.predict_on_batch(images))

@@ -46,6 +46,9 @@ def translate(config):
     inner = dict(config["config"])
     inner.pop("dtype", None)  # of the model as a whole: its layers have their own
     inner["layers"] = [_translate_layer(layer) for layer in inner["layers"]]
+    for key in ("input_layers", "output_layers"):
+        if key in inner and isinstance(inner[key], list) and isinstance(inner[key][0], str):
+            inner[key] = [inner[key]]  # Keras before 3.3 knows lists of them only, even if there is one
     return {"class_name": config["class_name"], "config": inner}
 
 
