@@ -48,7 +48,7 @@ def translate(config):
     inner["layers"] = [_translate_layer(layer) for layer in inner["layers"]]
     for key in ("input_layers", "output_layers"):
         if key in inner and isinstance(inner[key], list) and isinstance(inner[key][0], str):
-            inner[key] = [inner[key]]  # Keras before 3.3 knows lists of them only, even if there is one
+            inner[key] = [inner[key]]  # Keras before 3.6 knows lists of them only, even if there is one
     return {"class_name": config["class_name"], "config": inner}
 
 
@@ -163,7 +163,9 @@ def _compare(one, other):
     inputs = tree.map_structure(
         lambda tensor: rng.random([1, *(side or 28 for side in tensor.shape[1:])], np.float32), taken
     )
-    outputs = [tree.flatten(tree.map_structure(np.asarray, model(inputs, training=False))) for model in models]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that one input is a list of one, as Keras before 3.6 needs it
+        outputs = [tree.flatten(tree.map_structure(np.asarray, model(inputs, training=False))) for model in models]
     if not same or len(outputs[0]) != len(outputs[1]) or not all(map(_equal, *outputs)):
         raise Untranslatable("in the older dialect its outputs differ")
 
