@@ -39,6 +39,8 @@ def make_expected(folder, models):
     folder.mkdir(parents=True)
     names = {}
     for path in sorted(models.rglob("*.h5")):
+        if (path.parent / "settings.json").is_file() and not (path.parent / "scores.json").is_file():
+            continue  # a checkpoint of a run that is not finished: Keras wrote it
         name = str(path.relative_to(models).with_suffix("")).replace(os.sep, "--")
         shutil.copyfile(path, folder / f"{name}.h5")
         model = saving.load_model(path)
