@@ -111,11 +111,11 @@ def gated_autoencoder(filters=8, depth=3, channels=1):
     return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
 
 
-def _rectifier(signs):
+def rectifier(signs, negation="shared_negation"):
     """Return what a step makes of features before it convolves them: ReLU; with `signs` that of x beside that of -x."""
     if not signs:
         return lambda x: layers.ReLU()(x)
-    negate = layers.Rescaling(-1.0, name="shared_negation")
+    negate = layers.Rescaling(-1.0, name=negation)
     return lambda x: layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(negate(x))])
 
 
@@ -132,7 +132,7 @@ def _shared_step(filters, steps, separable, context, signs):
         square = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
     mean = layers.GlobalAveragePooling2D(keepdims=True)
     mix = layers.Dense(filters, use_bias=False, kernel_initializer="zeros", name="shared_context")
-    rectify = _rectifier(signs)
+    rectify = rectifier(signs)
 
     def step(x):
         rectified = rectify(x)

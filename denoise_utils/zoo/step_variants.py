@@ -17,12 +17,9 @@ def rectifier(kind, name):
         raise ValueError(f'Expected a rectifier of {", ".join(RECTIFIERS)}, got "{kind}".')
     if kind == "prelu":
         return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], name=f"shared_{name}_prelu")
-    if kind == "relu":
-        return lambda x: layers.ReLU()(x)
     if kind == "beside":
         return lambda x: layers.Concatenate()([x, layers.ReLU()(x)])
-    negate = layers.Rescaling(-1.0, name=f"shared_{name}_negation")
-    return lambda x: layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(negate(x))])
+    return models.rectifier(kind == "both", f"shared_{name}_negation")
 
 
 def denoiser(
