@@ -111,7 +111,7 @@ def train(
     card tells of these very settings. `shelf` is a folder of runs that travel with the repository: a run that is
     further there is taken from it, and what is trained here is put there after each epoch, if it is small.
     `score(model)` returns the validation scores that are kept with the run, by default those of `evaluation.score`.
-    `tell(line)` is called with the progress, by default it is printed over itself.
+    `tell(line, minutes)` is called with the progress and the minutes left, by default the line is printed over itself.
     """
     keras.utils.set_random_seed(seed)
     model = build()

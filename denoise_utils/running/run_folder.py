@@ -16,6 +16,7 @@ from denoise_utils.saved import portable
 
 MOST = 1_000_000  # bytes of a file that travels; a larger model goes to models/ or stays behind
 STATE = "epoch_{}.weights.h5"  # the model and its optimizer after an epoch; Keras goes by the ending
+SENT = "epoch_{}.state"  # the same on its way, as no model
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ class RunFolder:
         there.mkdir(parents=True, exist_ok=True)
         newest = len(self.history)
         if not self.finished:
-            _copy(self.state(newest), there / f"epoch_{newest}.state")
+            _copy(self.state(newest), there / SENT.format(newest))
         self._copy_to(there)
-        for state in there.glob("epoch_*.state"):
-            if self.finished or state.name != f"epoch_{newest}.state":
+        for state in there.glob(SENT.format("*")):
+            if self.finished or state.name != SENT.format(newest):
                 state.unlink()
 
     def fetch(self, shelf):
@@ -118,7 +119,7 @@ class RunFolder:
         """
         there = RunFolder(Path(shelf) / self.path.name)
         epochs = len(there.history)
-        state = there.path / f"epoch_{epochs}.state"
+        state = there.path / SENT.format(epochs)
         further = (there.finished, epochs) > (self.finished, len(self.history))
         if not further or not (there.finished or state.is_file()):
             return False
