@@ -12,6 +12,7 @@ plots        figures
 saving       .h5 with its card, loaded safely         saved/      cards, older dialects of Keras
                                                       opening/    what is looked at before Keras is
 reuse        a saved model on any pictures            pictures/   picture files, playground, export
+lessons      begin a notebook, check an exercise
 report       the parameter-budget report              reporting/  its scores
 (the commands of python -m denoise_utils)             cli/        arguments, commands
                                                       grading/    a class's submissions
@@ -31,6 +32,7 @@ __all__ = [
     "baselines",
     "data",
     "evaluation",
+    "lessons",
     "models",
     "noise",
     "plots",

@@ -1,0 +1,113 @@
+"""What a notebook of the course does besides teaching: begin, find its models, check an exercise, hold a claim."""
+
+import urllib.error
+import urllib.request
+from importlib import metadata
+
+import numpy as np
+
+from denoise_utils import profiles, saving
+
+MODELS = "models/{name}.h5"  # below the repository's address, and below the project's folder
+SECONDS = 30  # that a download may keep still
+
+
+def begin(loads=(), seed=0):
+    """Print what a notebook's numbers depend on, and which finished trainings it loads; return profile and seed.
+
+    `loads` holds the names of saved models and finished runs, such as "digit_judge".
+    """
+    profile = profiles.load_profile()
+    print(profiles.describe(profile, seed))
+    if profile.name != "full":
+        print("This is a short run: your numbers will differ from those in the text, which tells of the full one.")
+    if loads:
+        print(f"Loaded here, trained before: {', '.join(loads)}.")
+    return profile, seed
+
+
+def find_model(name, profile):
+    """Return the path of the saved model called `name`: of this profile, else the one that the course brings.
+
+    Where the package is installed without the course, the model is fetched from the repository that the package names.
+    Raises FileNotFoundError if there is none to be had.
+    """
+    own, committed = (root / MODELS.format(name=name) for root in (profile.output, profile.root))
+    if own.is_file():
+        return own
+    if not committed.is_file():
+        _fetch(name, committed)
+    print(f"{name}: the model that the course brings.")
+    return committed
+
+
+def load_model(name, profile):
+    """Return the saved model called `name`; see find_model."""
+    return saving.load_model(find_model(name, profile))
+
+
+def repository():
+    """Return the address of the repository that the installed package names, such as https://github.com/OWNER/NAME."""
+    try:
+        urls = metadata.metadata("denoise-utils").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    return next((url.partition(", ")[2] for url in urls if url.startswith("Repository")), "")
+
+
+def _fetch(name, path):
+    """Download the model called `name` to `path`; raise FileNotFoundError with what to do instead."""
+    address = repository().replace("https://github.com", "https://raw.githubusercontent.com")
+    address += "/main/" + MODELS.format(name=name)
+    do = f"Put {name}.h5 of the course's models/ at {path}, or run this notebook in a clone of the course."
+    if "raw.githubusercontent.com" not in address or "/OWNER/" in address:
+        raise FileNotFoundError(f"Expected the model {name} at {path}, found none, and no repository is named. {do}")
+    try:
+        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
+            content = answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        raise FileNotFoundError(f"Expected the model {name} at {address}, got: {error}. {do}") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with saving.atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def claim(sentence, holds, here, profile):
+    """Hold a sentence of the text to the numbers: full runs must bear it out, of others it is said how they are.
+
+    `holds` is whether the numbers bear the `sentence` out; `here` tells the numbers of this run.
+    Raises ValueError with the sentence in the full profile, if they do not.
+    """
+    if holds:
+        print(f"holds: {sentence} ({here})")
+    elif profile.name == "full":
+        raise ValueError(
+            f'Expected the numbers to bear out "{sentence}", got: {here}. Change the text, or find out why.'
+        )
+    else:
+        print(f"here: {here}. The text's full run says: {sentence}")
+
+
+def check(answer, right, hint):
+    """Print "right", the `hint`, or "not answered yet" for the `answer` of an exercise; never raise.
+
+    `answer` is a value, or a function without arguments that returns one, such as `lambda: count(model)`.
+    It is not answered while it is `...` or None. `right` is the value expected (numbers and arrays to 1 in 1,000),
+    or a function of the answer that returns whether it is right.
+    """
+    try:
+        value = answer() if callable(answer) else answer
+        if value is None or value is ...:
+            print("not answered yet")
+            return
+        good = right(value) if callable(right) else _equal(value, right)
+        print("right" if good else f"not yet: {hint}")
+    except Exception as error:  # whatever an answer does, the notebook goes on
+        print(f"not yet: {hint} (your answer raised {type(error).__name__}: {error})")
+
+
+def _equal(value, right):
+    """Tell whether two values are equal, arrays in shape too, numbers to 1 in 1,000."""
+    if isinstance(right, str | bool):
+        return value == right
+    return np.shape(value) == np.shape(right) and bool(np.allclose(value, right, rtol=1e-3))
