@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import denoise_utils
 from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*.md")])
@@ -53,3 +54,14 @@ def test_code_of_the_reuse_page_runs_as_written(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "denoised.png").is_file()
+
+
+def test_citation_names_the_version_of_the_package():
+    assert f"\nversion: {denoise_utils.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_containers_start_what_is_there():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["postCreateCommand"].split()[:2] == ["python", "course.py"]
+    copied = re.findall(r"-r (\S+)", (ROOT / "Dockerfile").read_text())
+    assert copied and all((ROOT / name).is_file() for name in copied)
