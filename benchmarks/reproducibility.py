@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_utils import evaluation, profiles, saving
+from denoise_utils.system import files
 
 PROGRAM = """
 import json, sys
@@ -98,7 +99,7 @@ def main():
         "weights; a backend of its own would draw others from the same seed. Another machine is another number of "
         "threads and another set of instructions at once: expect differences of the size of those rows.\n"
     )
-    saving.write_text(arguments.out, f"{text}\n{evaluation.format_table(rows, columns)}\n")
+    files.write_text(arguments.out, f"{text}\n{evaluation.format_table(rows, columns)}\n")
     print(arguments.out.read_text())
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from denoise_utils import baselines, evaluation, models, noise, profiles, saving
 from denoise_utils.running import optimizers
+from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
 BATCH, FEW = 256, 20  # images at once; images for a filter that takes them one by one
@@ -136,7 +137,7 @@ def main():
     text = f"# Speed\n\n{saving.machine()}; the fastest of some calls; run `make bench` to measure your own.\n"
     for title, (rows, columns) in parts.items():
         text += f"\n## {title}\n\n{evaluation.format_table(rows, columns)}\n"
-    saving.write_text(arguments.out, text)
+    files.write_text(arguments.out, text)
     print(text)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from denoise_utils import models, saving
+from denoise_utils import models
 from denoise_utils.running import optimizers
 from denoise_utils.running.run_folder import RunFolder
-from denoise_utils.system import stopping
+from denoise_utils.system import files, stopping
 
 MODEL_AXES = ("filters", "depth")
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")
@@ -173,7 +173,7 @@ class LedgerTuner(keras_tuner.Tuner):
         else:
             row = self._train(trial.hyperparameters, *args, **kwargs)
             try:
-                saving.write_json(self.plan.path_of(values), row)
+                files.write_json(self.plan.path_of(values), row)
             except OSError as error:  # of any other kind of error Keras Tuner makes a failed trial, and goes on
                 raise keras_tuner.errors.FatalValueError(str(error)) from None
             self.rows.append(row)
@@ -209,7 +209,7 @@ def make_plan(grid, cap, pairs, *, runs, seed=0):
     settings["architectures"] = [models.fingerprint(build(row)) for row in legal]
     folder = RunFolder.of(runs, settings).path
     folder.mkdir(parents=True, exist_ok=True)
-    saving.write_json(folder / "settings.json", settings)
+    files.write_json(folder / "settings.json", settings)
     return Plan(grid, legal, over, settings, folder)
 
 

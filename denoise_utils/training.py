@@ -15,7 +15,7 @@ from denoise_utils import evaluation, models, noise, saving
 from denoise_utils.running import callbacks, optimizers
 from denoise_utils.running.run_folder import RunFolder
 from denoise_utils.saved import cards
-from denoise_utils.system import streams
+from denoise_utils.system import files, streams
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _restore(saved, settings, folder):
         if card.get("settings") == settings and saving.card_matches(path):
             if not folder.finished:
                 _restore_run(card, folder)
-            with saving.atomic_path(folder.best) as temporary:
+            with files.atomic_path(folder.best) as temporary:
                 shutil.copyfile(path, temporary)
             return
 

@@ -11,7 +11,7 @@ from denoise_utils import noise, profiles, saving
 from denoise_utils.cli.show import describe, describe_folder
 from denoise_utils.pictures import images
 from denoise_utils.running import training_list
-from denoise_utils.system import streams
+from denoise_utils.system import files, streams
 from denoise_utils.system.escaping import plain
 from denoise_utils.zoo import recipes
 
@@ -33,7 +33,7 @@ def report(arguments):
     if arguments.out and Path(arguments.out).is_file():
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
     if arguments.out:
-        saving.check_folder(arguments.out)
+        files.check_folder(arguments.out)
     _start_keras()
     from denoise_utils import report as budget
 
@@ -105,7 +105,7 @@ def train(arguments):
         return 0
     if not arguments.names:
         raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
-    saving.check_folder(profile.runs)
+    files.check_folder(profile.runs)
     recipes.check_data(arguments.names, profile)
     _start_keras()
     return int(training_list.train_all(arguments.names, arguments.seeds, profile))
@@ -168,7 +168,7 @@ def denoise(arguments):
         raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
     job, model = images.plan(arguments.source, arguments.target, arguments.force), None
     if job.pairs:
-        saving.check_folder(job.folder)
+        files.check_folder(job.folder)
         _start_keras()
         model = saving.load_model(arguments.model)
     try:

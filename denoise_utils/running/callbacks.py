@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from denoise_utils import saving
+from denoise_utils.system import files
 
 
 class Batches(keras.utils.PyDataset):
@@ -67,7 +68,7 @@ class SaveEpoch(keras.callbacks.Callback):
         self.name, self.keep = settings["name"], settings.get("keep", ())
 
     def on_epoch_begin(self, epoch, logs=None):
-        saving.check_folder(self.folder.path, saving.model_room(self.model, copies=4))  # the model, its state
+        files.check_folder(self.folder.path, saving.model_room(self.model, copies=4))  # the model, its state
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -80,8 +81,8 @@ class SaveEpoch(keras.callbacks.Callback):
         log |= {"seconds": round(time.perf_counter() - self.started, 2), "machine": saving.machine()}
         checkpoint = self.folder.path / ".checkpoint.h5"
         if checkpoint.is_file():
-            saving.replace(checkpoint, self.folder.best)
-        with saving.atomic_path(self.folder.state(epoch + 1)) as temporary:
+            files.replace(checkpoint, self.folder.best)
+        with files.atomic_path(self.folder.state(epoch + 1)) as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
         if epoch + 1 in self.keep:
             saving.save_model(self.model, self.folder.after(epoch + 1), {})

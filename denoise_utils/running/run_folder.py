@@ -11,8 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_utils import saving
 from denoise_utils.saved import portable
+from denoise_utils.system import files
 
 MOST = 1_000_000  # bytes of a file that travels; a larger model goes to models/ or stays behind
 STATE = "epoch_{}.weights.h5"  # the model and its optimizer after an epoch; Keras goes by the ending
@@ -77,12 +77,12 @@ class RunFolder:
 
     def write(self, name, content):
         """Write `content` to one of the .json files: "settings", "history" or "scores"."""
-        saving.write_json(self.path / f"{name}.json", content)
+        files.write_json(self.path / f"{name}.json", content)
 
     def finish(self, scores):
         """End the run: let older Keras open its best model too, keep the scores, remove the state."""
         if self.best.is_file():
-            with saving.atomic_path(self.best) as temporary:
+            with files.atomic_path(self.best) as temporary:
                 shutil.copyfile(self.best, temporary)
                 portable.make_portable(temporary)
         self.write("scores", scores)
@@ -147,5 +147,5 @@ class RunFolder:
 
 
 def _copy(path, target):
-    with saving.atomic_path(target) as temporary:
+    with files.atomic_path(target) as temporary:
         shutil.copyfile(path, temporary)

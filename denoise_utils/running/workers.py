@@ -16,8 +16,8 @@ import traceback
 
 import keras_tuner
 
-from denoise_utils import saving, search
-from denoise_utils.system import streams
+from denoise_utils import search
+from denoise_utils.system import files, streams
 
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 MAX_DEATHS = 5  # of processes, between one finished trial and the next
@@ -62,7 +62,7 @@ class LedgerOracle(keras_tuner.Oracle):
         row = json.loads(values.pop("row", "null"))
         if self.plan.is_row(row, values):
             if not self.plan.read_row(values):
-                saving.write_json(self.plan.path_of(values), row)
+                files.write_json(self.plan.path_of(values), row)
             self.slowest = max(self.slowest or 0, row["seconds"])
         else:
             self.left = [others for others in self.left if others != values]
