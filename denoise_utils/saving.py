@@ -7,6 +7,7 @@ import platform
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -15,6 +16,9 @@ from denoise_utils.opening import keras2, remedies, safe_open
 from denoise_utils.saved import cards, portable
 from denoise_utils.system import files
 from denoise_utils.system.files import hash_file, write_csv, write_text  # noqa: F401  that the notebooks call
+
+if TYPE_CHECKING:  # Keras takes seconds, and most of this module does without
+    import keras
 
 MAX_CARD = 1_000_000  # characters
 
@@ -32,12 +36,12 @@ def without_legacy_warning():
         logging.set_verbosity(level)
 
 
-def model_room(model, copies=1):
+def model_room(model: "keras.Model", copies: int = 1) -> int:
     """Return how many bytes the .h5 of `model` takes at most, or one with `copies` of its weights."""
     return 1_000_000 + 4 * copies * model.count_params()
 
 
-def save_model(model, path, card):
+def save_model(model: "keras.Model", path: Path, card: dict) -> None:
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
     The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256. The file is written so that
@@ -55,7 +59,7 @@ def save_model(model, path, card):
     files.write_json(path.with_suffix(".json"), card | {"sha256": files.hash_file(path)})
 
 
-def find_models(folder):
+def find_models(folder: Path) -> list[Path]:
     """Return the paths of the .h5 files in `folder`, half-written ones left out; raise if there is none."""
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"Expected a folder of .h5 files, got {folder}: name the folder, not a file in it.")
@@ -65,7 +69,7 @@ def find_models(folder):
     return paths
 
 
-def load_model(path, max_bytes=safe_open.MAX_BYTES):
+def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model":
     """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
 
     `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built. A file of
@@ -120,7 +124,7 @@ def _list_weights(model, layer):
     return [one for first, _ in inside for one in first], [one for _, second in inside for one in second]
 
 
-def unwrap(model):
+def unwrap(model: "keras.Model") -> "keras.Model":
     """Return `model` with its input, and its output, in no dict or list if it has only one; else as it is."""
     import keras
 
@@ -145,14 +149,14 @@ def _warn_of_another_card(path):
         )
 
 
-def card_matches(path):
+def card_matches(path: Path) -> bool | None:
     """Say whether the card beside the .h5 at `path` is of this very file; None where no card says."""
     beside = Path(path).with_suffix(".json")
     told = read_card(path).get("sha256") if beside.is_file() else None
     return None if told is None else told == files.hash_file(path)
 
 
-def read_card(path):
+def read_card(path: Path) -> dict:
     """Return the card of the .h5 at `path`: the .json beside it, else its own copy, else {}."""
     path = Path(path)
     beside = path.with_suffix(".json")
@@ -172,7 +176,7 @@ def read_card(path):
     return card
 
 
-def machine():
+def machine() -> str:
     """Return the class of this machine, without its name."""
     import keras
 
@@ -182,8 +186,8 @@ def machine():
     return name + (", without oneDNN" if without else "") + (", products in bfloat16" if half else "")
 
 
-def save_run(run, folder, *, name=None, **about):
-    """Save a run's model and card to `folder` as `name` (the run's by default); return the card.
+def save_run(run, folder: Path, *, name: str | None = None, **about) -> dict:
+    """Save the model and card of a training's Run to `folder` as `name` (the run's by default); return the card.
 
     `about` is what `cards.make_card` asks for. A file that the run itself was taken from stays as it is.
     """
@@ -194,5 +198,5 @@ def save_run(run, folder, *, name=None, **about):
         return read_card(path)
     card = cards.make_card(run, **about)
     save_model(run.model, path, card)
-    print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
+    print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings.seed}")
     return card

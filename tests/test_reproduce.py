@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from denoise_utils import profiles, saving
-from denoise_utils.running import reproduce
 from denoise_utils.system import files
-from denoise_utils.zoo import recipes
+from denoise_utils.zoo import recipes, reproduce
 from tests.conftest import ABOUT, ROOT
 
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from denoise_utils import noise, profiles, saving
+from denoise_utils.cli import training_list
 from denoise_utils.cli.show import describe, describe_folder
 from denoise_utils.pictures import images
-from denoise_utils.running import training_list
 from denoise_utils.system import files, streams
 from denoise_utils.system.escaping import plain
 from denoise_utils.zoo import recipes
@@ -117,7 +117,7 @@ def reproduce(arguments):
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
     _start_keras()
-    from denoise_utils.running import reproduce as again
+    from denoise_utils.zoo import reproduce as again
 
     found = again.reproduce(path, profile)
     print(again.describe(found))

@@ -9,13 +9,14 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 STALE = 600  # seconds after which a temporary file is nobody's
 
 
-def replace(temporary, path):
+def replace(temporary: Path, path: Path) -> None:
     """Flush the file `temporary` to the disk and rename it to `path`, in one step for every reader."""
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
@@ -23,7 +24,7 @@ def replace(temporary, path):
 
 
 @contextmanager
-def atomic_path(path, clear=True):
+def atomic_path(path: Path, clear: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`.
 
     A crash leaves the old file or the new one, never half of one. `clear` removes what earlier
@@ -46,7 +47,7 @@ def atomic_path(path, clear=True):
         Path(temporary).unlink(missing_ok=True)
 
 
-def check_folder(path, room=1):
+def check_folder(path: Path, room: int = 1) -> None:
     """Make the folder `path` and check that a file of `room` bytes can be written there; else raise OSError.
 
     Before the work, not after it; and before HDF5 writes, which crashes the whole process on a full disk.
@@ -63,20 +64,20 @@ def check_folder(path, room=1):
         ) from None
 
 
-def write_text(path, text):
+def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, atomically; what that cannot encode, of a file's name, is escaped."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_json(path, content):
+def write_json(path: Path, content: dict | list) -> None:
     """Write `content` as indented JSON to `path`, atomically; a list of numbers stays on one line."""
     text = json.dumps(content, indent=2)
     text = re.sub(r"\[\n[-+.\d\se,]+\]", lambda found: " ".join(found[0].split()), text)
     write_text(path, text + "\n")
 
 
-def write_csv(path, rows, columns):
+def write_csv(path: Path, rows: Iterable[dict], columns: Iterable[str]) -> None:
     """Write `rows` (dicts) to `path` as CSV, atomically; only `columns`, in their order."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
@@ -85,7 +86,7 @@ def write_csv(path, rows, columns):
     write_text(path, text.getvalue())
 
 
-def hash_file(path):
+def hash_file(path: Path) -> str:
     """Return the SHA-256 of the file at `path` in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
