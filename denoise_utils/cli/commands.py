@@ -62,16 +62,16 @@ def search(arguments):
     profile = profiles.load_profile(arguments.profile)
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
-    pairs = noise.load_task(task, **sizes, profile=profile.name)
+    task_data = noise.load_task(task, **sizes, profile=profile.name)
     _start_keras()
     from tensorflow.errors import OpError
 
-    from denoise_utils.running import workers
+    from denoise_utils.search import search as run_search
 
     settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
     settings["deadline"] = 60 * arguments.deadline
     try:
-        found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings)
+        found = run_search(profile.grid, profiles.CAP, task_data, **settings)
     except OpError as error:  # Keras Tuner writes by TensorFlow, which has errors of its own for a full disk
         raise OSError(f"Expected to search, got: {error.message}. Once mended, it goes on where it was.") from None
     if found is None:
