@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_utils import profiles, saving
+from denoise_utils.system import files
 
 READER = Path(__file__).with_name("opens.py")
 REPORT = "compatibility.md"
@@ -93,7 +94,7 @@ def write_report(found, names, path):
                 cells.append(f"no ({said.setdefault(text, len(said) + 1)})")
         lines.append(f"| {shown.as_posix()} | " + " | ".join(cells) + " |")
     lines += ["", *(f"{number}. {text}" for text, number in said.items())]
-    saving.write_text(path, "\n".join(lines).rstrip() + "\n")
+    files.write_text(path, "\n".join(lines).rstrip() + "\n")
 
 
 def saving_version():
@@ -119,14 +120,14 @@ def main():
         failed = [found[label]] if isinstance(found[label], str) else _failed(found[label])
         print(f"{label}: {len(names) - len(failed)} of {len(names)} open", *failed[:3], sep="\n  ", flush=True)
         if not isinstance(found[label], str):  # what could not be installed is tried again the next time
-            saving.write_json(kept, {key: value for key, value in found.items() if not isinstance(value, str)})
+            files.write_json(kept, {key: value for key, value in found.items() if not isinstance(value, str)})
         write_report({key: found[key] for key in ENVIRONMENTS if key in found}, names, profile.reports / REPORT)
     return 0
 
 
 def hash_files(folder):
     """Return a hash of all .h5 files in `folder`."""
-    return hashlib.sha256("".join(map(saving.hash_file, sorted(folder.glob("*.h5")))).encode()).hexdigest()[:10]
+    return hashlib.sha256("".join(map(files.hash_file, sorted(folder.glob("*.h5")))).encode()).hexdigest()[:10]
 
 
 def try_version(label, folder):

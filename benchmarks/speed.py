@@ -19,6 +19,7 @@ import numpy as np
 
 from denoise_utils import baselines, evaluation, models, noise, profiles, saving
 from denoise_utils.running import optimizers
+from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
 BATCH, FEW = 256, 20  # images at once; images for a filter that takes them one by one
@@ -52,13 +53,13 @@ def load_denoisers(folder):
             yield path.name, model
 
 
-def measure_models(folder):
+def measure_models(folder, profile):
     """Return a row per denoiser of the folder and per filter; speeds relative to the median and the slowest filter."""
     rows = []
     for name, model in load_denoisers(folder):
         make = partial(images_of, model)
         rows.append(measure_use(name, model.predict_on_batch, make, model.count_params()))
-    val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1).val
+    val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1, profile=profile.name).val
     noisy = np.concatenate([val.noisy] * (BATCH // FEW + 1))[:BATCH]
     slow = {"BM3D": FEW} if importlib.util.find_spec("bm3d") else {}
     for name, number in {"median": BATCH, "total variation": FEW, "non-local means": FEW, **slow}.items():
@@ -124,7 +125,7 @@ def main():
     use |= {"single": ("images/s, one by one", "{:,.0f}"), "single_ratio": ("of the median's", "{:.3g}")}
     parts = {
         f"Use (28x28, batches of {BATCH}; slow filters on {FEW} images)": (
-            measure_models(arguments.models),
+            measure_models(arguments.models, profile),
             base | use,
         ),
         "Training: steps alone, without noise and validation, optimizer and batch as the cards tell": (
@@ -136,7 +137,7 @@ def main():
     text = f"# Speed\n\n{saving.machine()}; the fastest of some calls; run `make bench` to measure your own.\n"
     for title, (rows, columns) in parts.items():
         text += f"\n## {title}\n\n{evaluation.format_table(rows, columns)}\n"
-    saving.write_text(arguments.out, text)
+    files.write_text(arguments.out, text)
     print(text)
 
 

@@ -4,8 +4,8 @@ profiles     sizes and folders: tiny, quick, full
 data         load images, split them                  datasets/   where images come from; pickles
 noise        six kinds of noise, the tasks
 models       architectures of the course, counting    zoo/        older projects' models, recipes
-training     train, as a run that resumes             running/    run folder, callbacks, optimizers
-search       a capped grid, every trial once          running/    several processes
+training     train, as a run that resumes             running/    settings, run folder, callbacks, optimizers
+search       a capped grid, every trial once          running/    trials, several processes
 evaluation   measures and tables                      measures/   the page of report and grades
 baselines    classical filters, to be beaten
 plots        figures
@@ -16,7 +16,7 @@ lessons      begin a notebook, check an exercise
 report       the parameter-budget report              reporting/  its scores
 (the commands of python -m denoise_utils)             cli/        arguments, commands
                                                       grading/    a class's submissions
-(for all of these)                                    system/     Ctrl-C, streams, errors in one line
+(for all of these)                                    system/     whole files, Ctrl-C, streams, errors in one line
 
 After `import denoise_utils` a module of the left column is there by its name, `denoise_utils.reuse`, imported when it
 is first used; those of a room are imported by theirs: `from denoise_utils.pictures import images`.

@@ -7,6 +7,7 @@ from importlib import metadata
 import numpy as np
 
 from denoise_utils import profiles, saving
+from denoise_utils.system import files
 
 MODELS = "models/{name}.h5"  # below the repository's address, and below the project's folder
 SECONDS = 30  # that a download may keep still
@@ -68,7 +69,7 @@ def _fetch(name, path):
     except (OSError, urllib.error.URLError) as error:
         raise FileNotFoundError(f"Expected the model {name} at {address}, got: {error}. {do}") from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    with saving.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 

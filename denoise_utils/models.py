@@ -4,11 +4,11 @@ All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return images 
 Those of the older projects are in zoo/originals.py.
 """
 
-import hashlib
-import json
 import math
+from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -16,12 +16,12 @@ def _conv(x, filters, padding="same"):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu")(x)
 
 
-def to_image(x, channels=1, **options):
+def to_image(x: keras.KerasTensor, channels: int = 1, **options) -> keras.KerasTensor:
     """Return an image in [0, 1] from the features `x`."""
     return layers.Conv2D(channels, 3, padding="same", activation="sigmoid", **options)(x)
 
 
-def corrected(inputs, x, **options):
+def corrected(inputs: keras.KerasTensor, x: keras.KerasTensor, **options) -> keras.KerasTensor:
     """Return the images `inputs` with a correction from the features `x` added."""
     return layers.Add()([inputs, layers.Conv2D(inputs.shape[-1], 3, padding="same", use_bias=False, **options)(x)])
 
@@ -33,7 +33,7 @@ def _double_to(x, side):
     return layers.Cropping2D(((0, extra), (0, extra)))(x) if extra else x
 
 
-def capped_autoencoder(filters=16, depth=2):
+def capped_autoencoder(filters: int = 16, depth: int = 2) -> keras.Model:
     """Build the pool/upsample autoencoder that the grid search varies.
 
     The first convolution has `filters` filters, all later ones half as many; `depth` poolings
@@ -65,7 +65,7 @@ def _with_skips(inputs, filters, depth):
     return x, skips[0]
 
 
-def skip_autoencoder(filters=8, depth=3):
+def skip_autoencoder(filters: int = 8, depth: int = 3) -> keras.Model:
     """Build a pool/upsample autoencoder whose decoder adds the encoder's tensor of its size, at no parameter.
 
     All convolutions but the last have `filters` filters.
@@ -75,7 +75,7 @@ def skip_autoencoder(filters=8, depth=3):
     return keras.Model(inputs, to_image(x), name="skip_autoencoder")
 
 
-def unet(filters=24, depth=3, channels=1, residual=False):
+def unet(filters: int = 24, depth: int = 3, channels: int = 1, residual: bool = False) -> keras.Model:
     """Build a plain U-Net (Ronneberger, Fischer and Brox 2015) of two convolutions a level.
 
     Each pooling doubles the filters; the decoder gets the encoder's tensor of its size beside its own.
@@ -96,7 +96,7 @@ def unet(filters=24, depth=3, channels=1, residual=False):
     return keras.Model(inputs, to_image(x, channels), name="unet")
 
 
-def gated_autoencoder(filters=8, depth=3, channels=1):
+def gated_autoencoder(filters: int = 8, depth: int = 3, channels: int = 1) -> keras.Model:
     """Build a skip autoencoder that predicts the noise, scaled by how strong it is over the whole image.
 
     The gate (squeeze and excitation: Hu, Shen and Sun 2018, with one layer, of softplus) averages the first
@@ -111,7 +111,7 @@ def gated_autoencoder(filters=8, depth=3, channels=1):
     return keras.Model(inputs, layers.Add()([inputs, correction]), name="gated_autoencoder")
 
 
-def rectifier(signs, negation="shared_negation"):
+def rectifier(signs: bool, negation: str = "shared_negation") -> Callable:
     """Return what a step makes of features before it convolves them: ReLU; with `signs` that of x beside that of -x."""
     if not signs:
         return lambda x: layers.ReLU()(x)
@@ -142,7 +142,15 @@ def _shared_step(filters, steps, separable, context, signs):
     return step
 
 
-def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=False, context=False, signs=False):
+def tied_denoiser(
+    filters: int = 16,
+    steps: int = 16,
+    channels: int = 1,
+    residual: bool = False,
+    separable: bool = False,
+    context: bool = False,
+    signs: bool = False,
+) -> keras.Model:
     """Build a denoiser of any image size that applies one convolution `steps` times.
 
     Its parameters are paid for once (weight tying: Kim, Lee and Lee 2016, DRCN; Tai, Yang and Liu 2017,
@@ -164,7 +172,7 @@ def tied_denoiser(filters=16, steps=16, channels=1, residual=False, separable=Fa
     return keras.Model(inputs, to_image(x, channels, name="readout"), name="tied_denoiser")
 
 
-def digit_judge():
+def digit_judge() -> keras.Model:
     """Build the classifier that measures legibility: digits (N, 28, 28, 1) to 10 probabilities."""
     inputs = x = layers.Input((28, 28, 1))
     for filters, convolutions in ((24, 1), (48, 2), (64, 1)):
@@ -179,18 +187,18 @@ def digit_judge():
     return keras.Model(inputs, x, name="digit_judge")
 
 
-def count_parameters(model):
+def count_parameters(model: keras.Model) -> tuple[int, int]:
     """Return (all parameters, trainable parameters) of a built model."""
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return model.count_params(), trainable
 
 
-def batch_norms(model):
+def batch_norms(model: keras.Model) -> list[layers.BatchNormalization]:
     """Return the model's batch normalisation layers."""
     return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
 
 
-def settle(model, images, batch_size=256):
+def settle(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> keras.Model:
     """Set the moving averages of batch norm to plain averages over `images`, and return the model.
 
     Forward passes only: no weight is trained. After few steps of training the moving averages still
@@ -207,31 +215,7 @@ def settle(model, images, batch_size=256):
     return model
 
 
-def fingerprint(model):
-    """Return a hash of the model's architecture; the names that Keras numbers by session do not count."""
-    names = {}
-
-    def collect(part):
-        if isinstance(part, dict):
-            if "class_name" in part and isinstance(part.get("config"), dict) and "name" in part["config"]:
-                names.setdefault(part["config"]["name"], f"layer {len(names)}")
-            part = list(part.values())
-        for inner in part if isinstance(part, list) else ():
-            collect(inner)
-
-    def rename(part):
-        if isinstance(part, dict):
-            return {key: rename(value) for key, value in part.items()}
-        if isinstance(part, list):
-            return [rename(value) for value in part]
-        return names.get(part, part) if isinstance(part, str) else part
-
-    config = json.loads(model.to_json())
-    collect(config)
-    return hashlib.sha256(json.dumps(rename(config), sort_keys=True).encode()).hexdigest()
-
-
-def describe_layers(model):
+def describe_layers(model: keras.Model) -> list[dict]:
     """Return one dict per layer: its class, output shape and parameters."""
     return [
         {
@@ -243,6 +227,6 @@ def describe_layers(model):
     ]
 
 
-def architecture_line(model):
+def architecture_line(model: keras.Model) -> str:
     """Return the architecture in one line, such as "Conv2D 28x28x16 > MaxPooling2D 14x14x16 > ..."."""
     return " > ".join(f"{row['layer']} {row['output']}" for row in describe_layers(model)[1:])

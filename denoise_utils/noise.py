@@ -178,14 +178,21 @@ class TaskData:
     train: Pairs = field(repr=False)
     val: Pairs = field(repr=False)
     test: Pairs = field(repr=False)
+    overlay: np.ndarray | None = field(default=None, repr=False)  # what was laid over the training images, if anything
 
 
-def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None, **strength):
+PARTS = ("train", "val", "test")
+
+
+def load_task(
+    task: str, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None, noisy=PARTS, **strength
+) -> TaskData:
     """Load the task's images and damage them: the same noisy images for every model of the task.
 
     Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
-    canonical strength (mix="maximum"); `profile` is that of `load_splits`. The task "pairs" is
-    the two pickles that DENOISE_PAIRS names.
+    canonical strength (mix="maximum"); `profile` is that of `load_splits`. Parts that `noisy` does not
+    name are spared their noise: there, both sides are the clean images. The task "pairs" is the two
+    pickles that DENOISE_PAIRS names.
     """
     if task == "pairs":
         return _load_own_pairs(num_train, num_val, num_test)
@@ -197,22 +204,22 @@ def load_task(task, *, num_train=None, num_val=None, num_test=None, seed=0, prof
     over = data.load_splits(recipe.overlay, **sizes, seed=seed) if recipe.overlay else None
     strength = recipe.strength | strength
     parts = []
-    for number, name in enumerate(("train", "val", "test")):
+    for number, name in enumerate(PARTS):
         split = getattr(splits, name)
         clean = data.resize(split.images, recipe.side) if recipe.side else split.images
         overlay = [getattr(over, name).images] if over else []
-        noisy = recipe.add_noise(clean, *overlay, **strength, seed=[seed, number])
-        parts.append(Pairs(noisy, clean, split.labels))
+        damaged = recipe.add_noise(clean, *overlay, **strength, seed=[seed, number]) if name in noisy else clean
+        parts.append(Pairs(damaged, clean, split.labels))
     datasets = {s.name: s.sha256 for s in (splits, over) if s}
     record = {"task": task, "noise": strength, "datasets": datasets, "seed": seed}
     record |= {"side": recipe.side} if recipe.side else {}
     label = splits.label if not over or over.label == splits.label else f"{splits.label} + {over.label}"
-    return _task_data(task, label, record, parts)
+    return _task_data(task, label, record, parts, over.train.images if over else None)
 
 
-def _task_data(task, label, record, parts):
+def _task_data(task, label, record, parts, overlay=None):
     sizes = {"train": len(parts[0].clean), "val": len(parts[1].clean)}  # training saw no others
-    return TaskData(task, label, record | {"label": label, "images": sizes}, *parts)
+    return TaskData(task, label, record | {"label": label, "images": sizes}, *parts, overlay)
 
 
 def assignment_task():

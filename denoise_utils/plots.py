@@ -6,8 +6,9 @@ Every function returns the matplotlib figure; `label` names the data that it was
 import matplotlib.pyplot as plt
 import numpy as np
 
-from denoise_utils import evaluation, models, saving
+from denoise_utils import evaluation, models
 from denoise_utils.opening import allow_list
+from denoise_utils.system import files
 
 COLOURS = {
     "Conv2D": "#9ecae1",
@@ -130,5 +131,5 @@ def _find_inputs(model):
 
 def save_figure(figure, path):
     """Write the figure as PNG to `path`, atomically."""
-    with saving.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata={"Software": None})

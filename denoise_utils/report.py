@@ -6,7 +6,7 @@ from pathlib import Path
 from denoise_utils import evaluation, models, noise, saving
 from denoise_utils.measures import page
 from denoise_utils.reporting import scoring
-from denoise_utils.system import escaping, failures
+from denoise_utils.system import escaping, failures, files
 
 ASSIGNMENT = "clutter"  # the task of a model whose card names none
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
@@ -159,7 +159,7 @@ def write_partial(report, folder):
     """Write budget.partial.md, of a report that was stopped, to `folder` and return its path; a whole one stays."""
     path = Path(folder) / "budget.partial.md"
     title = "# Parameter budget, partial: stopped before every file was scored"
-    saving.write_text(path, markdown(report).replace("# Parameter budget", title, 1))
+    files.write_text(path, markdown(report).replace("# Parameter budget", title, 1))
     return path
 
 
@@ -169,11 +169,11 @@ def write_report(report, folder):
     A partial one is removed.
     """
     folder = Path(folder)
-    saving.write_csv(folder / "budget.csv", map(escaping.cells, report.rows), [*COLUMNS, "data", "reason"])
-    saving.write_text(folder / "budget.md", markdown(report))
-    saving.write_text(folder / "budget.html", page.render(report, COLUMNS, STRENGTHS))
+    files.write_csv(folder / "budget.csv", map(escaping.cells, report.rows), [*COLUMNS, "data", "reason"])
+    files.write_text(folder / "budget.md", markdown(report))
+    files.write_text(folder / "budget.html", page.render(report, COLUMNS, STRENGTHS))
     if report.elsewhere:
-        saving.write_csv(folder / "strengths.csv", map(escaping.cells, report.elsewhere), STRENGTHS)
+        files.write_csv(folder / "strengths.csv", map(escaping.cells, report.elsewhere), STRENGTHS)
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 
@@ -201,4 +201,4 @@ def update_readme(path, report, hours):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
     table = markdown(report).removeprefix("# Parameter budget\n")
     spent = f"By their cards these models were trained for {hours:.1f} hours; other seeds and trials not counted."
-    saving.write_text(path, f"{before}{begin}\n{headline(report)}\n{table}\n{spent}\n\n{end}{after}")
+    files.write_text(path, f"{before}{begin}\n{headline(report)}\n{table}\n{spent}\n\n{end}{after}")

@@ -1,104 +1,26 @@
 """Save models as .h5 with a .json card beside them, and load them without running what they carry."""
 
-import csv
 import dataclasses
-import glob
-import hashlib
-import io
 import json
 import os
 import platform
-import re
-import tempfile
-import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from denoise_utils.opening import keras2, remedies, safe_open
 from denoise_utils.saved import cards, portable
+from denoise_utils.system import files
+from denoise_utils.system.files import hash_file, write_csv, write_text  # noqa: F401  that the notebooks call
+
+if TYPE_CHECKING:  # Keras takes seconds, and most of this module does without
+    import keras
 
 MAX_CARD = 1_000_000  # characters
-STALE = 600  # seconds after which a temporary file is nobody's
-
-
-def replace(temporary, path):
-    """Flush the file `temporary` to the disk and rename it to `path`, in one step for every reader."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-@contextmanager
-def atomic_path(path, clear=True):
-    """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`.
-
-    A crash leaves the old file or the new one, never half of one. `clear` removes what earlier
-    crashes left: not in a stranger's folder, whose hidden files may have such names.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = "".join(path.suffixes)  # Keras goes by it
-    start = f".{path.stem[:40]}-"  # with eight letters more a long name would be too long
-    for stale in path.parent.glob(f"{glob.escape(start)}????????{glob.escape(suffix)}") if clear else ():
-        if time.time() - stale.stat().st_mtime > STALE:  # what a kill in the middle of a write left
-            stale.unlink(missing_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=start, suffix=suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(temporary)
-        os.chmod(temporary, 0o644)
-        replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def check_folder(path, room=1):
-    """Make the folder `path` and check that a file of `room` bytes can be written there; else raise OSError.
-
-    Before the work, not after it; and before HDF5 writes, which crashes the whole process on a full disk.
-    """
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as file:
-            file.write(bytes(room))
-            file.flush()
-    except OSError as error:
-        raise OSError(
-            f"Expected a folder with room for {room:,} bytes at {path}, got: {error.strerror}. "
-            "Make room, or name another; what was finished is kept."
-        ) from None
-
-
-def write_text(path, text):
-    """Write `text` to `path` as UTF-8, atomically; what that cannot encode, of a file's name, is escaped."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def write_json(path, content):
-    """Write `content` as indented JSON to `path`, atomically; a list of numbers stays on one line."""
-    text = json.dumps(content, indent=2)
-    text = re.sub(r"\[\n[-+.\d\se,]+\]", lambda found: " ".join(found[0].split()), text)
-    write_text(path, text + "\n")
-
-
-def write_csv(path, rows, columns):
-    """Write `rows` (dicts) to `path` as CSV, atomically; only `columns`, in their order."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
-def hash_file(path):
-    """Return the SHA-256 of the file at `path` in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -114,12 +36,12 @@ def without_legacy_warning():
         logging.set_verbosity(level)
 
 
-def model_room(model, copies=1):
+def model_room(model: "keras.Model", copies: int = 1) -> int:
     """Return how many bytes the .h5 of `model` takes at most, or one with `copies` of its weights."""
     return 1_000_000 + 4 * copies * model.count_params()
 
 
-def save_model(model, path, card):
+def save_model(model: "keras.Model", path: Path, card: dict) -> None:
     """Save `model` to `path` (.h5, no optimizer) and `card` (a dict) to the same name with .json.
 
     The card is stored inside the .h5 too; the one beside it also holds the .h5's SHA-256. The file is written so that
@@ -128,16 +50,16 @@ def save_model(model, path, card):
     path = Path(path)
     if path.suffix != ".h5":
         raise ValueError(f"Expected a path that ends in .h5, got {path}: Keras takes the format from it.")
-    check_folder(path.parent, model_room(model))
-    with atomic_path(path) as temporary, without_legacy_warning():
+    files.check_folder(path.parent, model_room(model))
+    with files.atomic_path(path) as temporary, without_legacy_warning():
         model.save(temporary, include_optimizer=False)
         portable.make_portable(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs["card"] = json.dumps(card)
-    write_json(path.with_suffix(".json"), card | {"sha256": hash_file(path)})
+    files.write_json(path.with_suffix(".json"), card | {"sha256": files.hash_file(path)})
 
 
-def find_models(folder):
+def find_models(folder: Path) -> list[Path]:
     """Return the paths of the .h5 files in `folder`, half-written ones left out; raise if there is none."""
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"Expected a folder of .h5 files, got {folder}: name the folder, not a file in it.")
@@ -147,7 +69,7 @@ def find_models(folder):
     return paths
 
 
-def load_model(path, max_bytes=safe_open.MAX_BYTES):
+def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model":
     """Load the .h5 at `path` for use, not for further training: uncompiled, in safe mode.
 
     `safe_open` looks into it first: of a file that it refuses nothing is run, and nothing is built. A file of
@@ -202,7 +124,7 @@ def _list_weights(model, layer):
     return [one for first, _ in inside for one in first], [one for _, second in inside for one in second]
 
 
-def unwrap(model):
+def unwrap(model: "keras.Model") -> "keras.Model":
     """Return `model` with its input, and its output, in no dict or list if it has only one; else as it is."""
     import keras
 
@@ -227,14 +149,14 @@ def _warn_of_another_card(path):
         )
 
 
-def card_matches(path):
+def card_matches(path: Path) -> bool | None:
     """Say whether the card beside the .h5 at `path` is of this very file; None where no card says."""
     beside = Path(path).with_suffix(".json")
     told = read_card(path).get("sha256") if beside.is_file() else None
-    return None if told is None else told == hash_file(path)
+    return None if told is None else told == files.hash_file(path)
 
 
-def read_card(path):
+def read_card(path: Path) -> dict:
     """Return the card of the .h5 at `path`: the .json beside it, else its own copy, else {}."""
     path = Path(path)
     beside = path.with_suffix(".json")
@@ -254,7 +176,7 @@ def read_card(path):
     return card
 
 
-def machine():
+def machine() -> str:
     """Return the class of this machine, without its name."""
     import keras
 
@@ -264,17 +186,17 @@ def machine():
     return name + (", without oneDNN" if without else "") + (", products in bfloat16" if half else "")
 
 
-def save_run(run, folder, *, name=None, **about):
-    """Save a run's model and card to `folder` as `name` (the run's by default); return the card.
+def save_run(run, folder: Path, *, name: str | None = None, **about) -> dict:
+    """Save the model and card of a training's Run to `folder` as `name` (the run's by default); return the card.
 
     `about` is what `cards.make_card` asks for. A file that the run itself was taken from stays as it is.
     """
     run = dataclasses.replace(run, name=name or run.name).with_model(run.model)  # it may have been settled
     path = Path(folder) / f"{run.name}.h5"
-    if path.is_file() and card_matches(path) and hash_file(path) == hash_file(run.folder.best):
+    if path.is_file() and card_matches(path) and files.hash_file(path) == files.hash_file(run.folder.best):
         print(f"{path.name}: stays as it is")
         return read_card(path)
     card = cards.make_card(run, **about)
     save_model(run.model, path, card)
-    print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings['seed']}")
+    print(f"{run.name}.h5: {card['parameters']:,} parameters, {card['role']}, seed {run.settings.seed}")
     return card

@@ -1,81 +1,18 @@
 """Search a grid of settings with Keras Tuner: capped, one fresh model per trial, resumable."""
 
-import hashlib
 import itertools
-import json
-import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import keras_tuner
 
-from denoise_utils import models, saving
-from denoise_utils.running import optimizers
+from denoise_utils.noise import TaskData
+from denoise_utils.running import trials, workers
 from denoise_utils.running.run_folder import RunFolder
-from denoise_utils.system import stopping
-
-MODEL_AXES = ("filters", "depth")
-OBJECTIVE = keras_tuner.Objective("val_loss", "min")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a search will do, and the folder of its ledger; workers get it from the process that starts them."""
-
-    grid: dict
-    legal: list  # architectures within the cap: filters, depth, parameters
-    over: list
-    settings: dict
-    folder: Path
-
-    @property
-    def configurations(self):
-        """The settings of every trial, in Keras Tuner's order."""
-        space = self.make_space().space
-        product = itertools.product(*(axis.values for axis in space))
-        return [dict(zip([axis.name for axis in space], values, strict=True)) for values in product]
-
-    @property
-    def ledger(self):
-        """Folder with one file for each finished trial."""
-        return self.folder / "ledger"
-
-    def path_of(self, values):
-        """Return the path of the ledger's file for the trial with these settings."""
-        return self.ledger / ledger_name(values)
-
-    def read_row(self, values):
-        """Return the ledger's row of the trial with these settings, or None if it is missing or damaged."""
-        try:
-            row = json.loads(self.path_of(values).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
-        return row if self.is_row(row, values) else None
-
-    def read_rows(self):
-        """Return the rows of all finished trials."""
-        return [row for values in self.configurations if (row := self.read_row(values))]
-
-    def is_row(self, row, values):
-        """Say whether `row`, from a file or another process, is the whole row of the trial with these settings."""
-        architecture = {label(one): one for one in self.legal}.get(values["architecture"])
-        if not architecture or not isinstance(row, dict):
-            return False
-        losses, seconds = row.get("val_history"), row.get("seconds")
-        same = _row_settings(architecture, values).items() <= row.items()
-        whole = isinstance(losses, list) and len(losses) == values["epochs"] and all(map(_is_number, losses))
-        return same and whole and row.get("val_bce") == min(losses) and _is_number(seconds) and 0 <= seconds < math.inf
-
-    def make_space(self):
-        """Return Keras Tuner's space of all legal configurations and no others."""
-        space = keras_tuner.HyperParameters()
-        space.Choice("architecture", [label(row) for row in self.legal])
-        for axis in self.grid:
-            if axis not in MODEL_AXES:
-                space.Choice(axis, self.grid[axis])
-        return space
+from denoise_utils.running.settings import fingerprint
+from denoise_utils.running.trials import Plan
+from denoise_utils.system import files, stopping
 
 
 @dataclass(frozen=True)
@@ -89,155 +26,70 @@ class Search:
     folder: Path
 
     @property
-    def best(self):
+    def best(self) -> dict:
         """The row with the lowest validation BCE."""
         return self.rows[0]
 
 
-def split_by_cap(grid, cap):
+def split_by_cap(grid: dict, cap: int) -> tuple[list[dict], list[dict]]:
     """Count each architecture of `grid` and return (legal, over): dicts with its parameters."""
     legal, over = [], []
-    for values in itertools.product(*(grid[axis] for axis in MODEL_AXES)):
-        row = dict(zip(MODEL_AXES, values, strict=True))
-        row["parameters"] = build(row).count_params()
+    for values in itertools.product(*(grid[axis] for axis in trials.MODEL_AXES)):
+        row = dict(zip(trials.MODEL_AXES, values, strict=True))
+        row["parameters"] = trials.build(row).count_params()
         (legal if row["parameters"] <= cap else over).append(row)
     keras.backend.clear_session()
     return legal, over
 
 
-def build(row):
-    """Build the architecture that a row of the grid names."""
-    return models.capped_autoencoder(**{axis: row[axis] for axis in MODEL_AXES})
-
-
-def label(architecture):
-    """Name an architecture, as the tuner's own axis does."""
-    return f"{architecture['filters']} filters, depth {architecture['depth']}"
-
-
-def _row_settings(architecture, values):
-    """Return the part of a trial's row that was known before it: the architecture and the other settings."""
-    return architecture | {axis: value for axis, value in values.items() if axis != "architecture"}
-
-
-def _is_number(found):
-    """Say whether a value read from JSON is a floating number; it may be infinite."""
-    return isinstance(found, float) and not math.isnan(found)
-
-
-class CappedHyperModel(keras_tuner.HyperModel):
-    """Build and fit one trial; filters and depth are one axis, so that the grid is legal throughout."""
-
-    def __init__(self, legal, seed):
-        super().__init__()
-        self.legal, self.seed = {label(row): row for row in legal}, seed
-
-    def build(self, hp):
-        """Build a fresh, seeded model: the tuner's own seed does not reach the weights."""
-        keras.utils.set_random_seed(self.seed)
-        model = build(self.legal[hp.get("architecture")])
-        optimizer = optimizers.OPTIMIZERS[hp.get("optimizer")](hp.get("learning_rate"))
-        optimizers.compile_model(model, optimizer, "binary_crossentropy")
-        return model
-
-    def fit(self, hp, model, noisy, clean, **kwargs):
-        """Fit for the trial's own epochs in its own batches."""
-        sizes = {"epochs": hp.get("epochs"), "batch_size": hp.get("batch_size")}
-        return model.fit(noisy, clean, validation_batch_size=256, **sizes, **kwargs)
-
-
-def ledger_name(values):
-    """Return the name of the ledger's file for the trial with these settings."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] + ".json"
-
-
-class LedgerTuner(keras_tuner.Tuner):
-    """A tuner with a ledger: one file per finished trial, looked up before training.
-
-    Keras Tuner's own resume loses trials after a kill (its issue 1055), so every search starts
-    over and walks through what the ledger holds without training it.
-    """
-
-    def __init__(self, plan, oracle, project):
-        hypermodel = CappedHyperModel(plan.legal, plan.settings["seed"])
-        # overwrite: the ledger remembers, not the tuner
-        super().__init__(oracle, hypermodel, directory=plan.folder, project_name=project, overwrite=True)
-        self.plan, self.num_trials, self.rows, self.num_loaded = plan, len(plan.configurations), [], 0
-
-    def run_trial(self, trial, *args, **kwargs):
-        """Return the trial's best validation loss, from the ledger or from training it."""
-        values = trial.hyperparameters.values
-        if row := self.plan.read_row(values):
-            self.rows.append(row)
-            self.num_loaded += 1
-        else:
-            row = self._train(trial.hyperparameters, *args, **kwargs)
-            try:
-                saving.write_json(self.plan.path_of(values), row)
-            except OSError as error:  # of any other kind of error Keras Tuner makes a failed trial, and goes on
-                raise keras_tuner.errors.FatalValueError(str(error)) from None
-            self.rows.append(row)
-            self._show_progress()
-        stopping.check()
-        return {"val_loss": row["val_bce"]}
-
-    def _train(self, hp, *args, **kwargs):
-        started = time.perf_counter()
-        keras.backend.clear_session()
-        model = self.hypermodel.build(hp)
-        history = self.hypermodel.fit(hp, model, *args, **kwargs).history
-        seconds = round(time.perf_counter() - started, 2)
-        architecture = self.hypermodel.legal[hp.get("architecture")]
-        losses = [loss if math.isfinite(loss) else math.inf for loss in history["val_loss"]]  # diverged: last
-        scores = {"val_bce": min(losses), "seconds": seconds, "val_history": losses}
-        return _row_settings(architecture, hp.values) | scores
-
-    def _show_progress(self):
-        spent = sum(row["seconds"] for row in self.rows)
-        left = spent / len(self.rows) * (self.num_trials - len(self.rows))
-        best = min(row["val_bce"] for row in self.rows)
-        line = f"trial {len(self.rows)}/{self.num_trials}, best validation BCE {best:.4f}, "
-        print(f"\r{line}{spent / 60:.1f} min, about {left / 60:.1f} min to go  ", end="", flush=True)
-
-
-def make_plan(grid, cap, pairs, *, runs, seed=0):
+def make_plan(grid: dict, cap: int, task_data: TaskData, *, runs: Path, seed: int = 0) -> Plan:
     """Return the Plan of searching `grid`, and make its folder, named by all that the result depends on."""
     legal, over = split_by_cap(grid, cap)
     if not legal:
         raise ValueError(f"Expected an architecture of at most {cap} parameters, got {over}: narrow the grid.")
-    settings = {"name": "search", "grid": grid, "cap": cap, "data": pairs.record, "seed": seed}
-    settings["architectures"] = [models.fingerprint(build(row)) for row in legal]
-    folder = RunFolder.of(runs, settings).path
+    told = {"name": "search", "grid": grid, "cap": cap, "data": task_data.record, "seed": seed}
+    told["architectures"] = [fingerprint(trials.build(row)) for row in legal]
+    folder = RunFolder.of(runs, told).path
     folder.mkdir(parents=True, exist_ok=True)
-    saving.write_json(folder / "settings.json", settings)
-    return Plan(grid, legal, over, settings, folder)
+    files.write_json(folder / "settings.json", told)
+    return Plan(grid, legal, over, seed, folder)
 
 
-def search(grid, cap, pairs, *, runs, seed=0):
+def search(
+    grid: dict, cap: int, task_data: TaskData, *, runs: Path, seed: int = 0, num_workers: int = 1, deadline: int = 3600
+) -> Search | None:
     """Train every legal configuration of `grid` once and return a Search, best first.
 
-    `pairs` is a noise.TaskData: its train part is trained on, its val part compares the trials.
-    Over-cap architectures are left out before training. Raises RuntimeError unless the completed
-    trials are exactly the legal configurations.
+    The train part of `task_data` is trained on, its val part compares the trials. Over-cap architectures are left
+    out before training. Stopped or killed, it goes on where it was. With `num_workers`, so many processes train; the
+    result, the ledger and its folder are the same, and a process that dies is restarted. With Keras Tuner's
+    environment variables set, this is one of several machines: the chief, or workers, for which None is returned.
+    Raises RuntimeError unless the completed trials are exactly the legal configurations; of several processes,
+    TimeoutError after `deadline` seconds without a newly finished trial, ChildProcessError if they keep dying. What
+    was finished stays in the ledger.
     """
-    plan = make_plan(grid, cap, pairs, runs=runs, seed=seed)
-    oracle = keras_tuner.oracles.GridSearchOracle(objective=OBJECTIVE, hyperparameters=plan.make_space())
-    tuner = LedgerTuner(plan, oracle, "tuner")
-    arrays, options = fit_data(pairs)
+    address = workers.find_address()
+    plan = make_plan(grid, cap, task_data, runs=runs, seed=seed)
+    if num_workers == 1 and not address:
+        return _search_alone(plan, task_data)
+    num_loaded = len(plan.read_rows())
+    if workers.work(plan, trials.fit_data(task_data), num_workers, address, deadline):
+        return _collect(plan, plan.read_rows(), num_loaded)
+    return None
+
+
+def _search_alone(plan, task_data):
+    oracle = keras_tuner.oracles.GridSearchOracle(objective=trials.OBJECTIVE, hyperparameters=plan.make_space())
+    tuner = trials.LedgerTuner(plan, oracle, "tuner")
+    arrays, options = trials.fit_data(task_data)
     with stopping.noticed():
         tuner.search(*arrays, **options)
     if tuner.num_loaded < tuner.num_trials:
         print()
-    return collect(plan, tuner.rows, tuner.num_loaded)
+    return _collect(plan, tuner.rows, tuner.num_loaded)
 
 
-def fit_data(pairs):
-    """Return what a tuner's `search` is called with: arguments and keywords."""
-    validation = pairs.val.noisy, pairs.val.clean
-    return (pairs.train.noisy, pairs.train.clean), {"validation_data": validation, "verbose": 0}
-
-
-def collect(plan, rows, num_loaded):
+def _collect(plan, rows, num_loaded):
     """Return the finished Search from the rows of all its trials; raises RuntimeError if one is missing."""
     if len(rows) != len(plan.configurations):
         raise RuntimeError(f"Expected {len(plan.configurations)} finished trials, got {len(rows)}: see {plan.folder}.")

@@ -24,7 +24,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
 
-from denoise_utils import saving
+from denoise_utils.system import files
 
 MOST = 490_000  # characters of a notebook; one with more is stored with the second palette
 PALETTES = ((64, None), (24, 96))  # of a gray picture, and of a colour photograph (None: all its colours)
@@ -163,7 +163,7 @@ def write(notebook, path):
             print(f"\n{path.name} had other cells than its text; a copy is in {kept.relative_to(ROOT)}", end="")
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # random ids would make every execution a change
-    saving.write_text(path, nbformat.writes(notebook) + "\n")
+    files.write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def main():

@@ -14,13 +14,13 @@ import time
 import numpy as np
 import pytest
 
-from denoise_utils import cli, models, profiles, saving
+from denoise_utils import cli, models, profiles
 from denoise_utils.cli import commands
 from denoise_utils.datasets import sources
 from denoise_utils.pictures import images
 from denoise_utils.reporting import scoring
 from denoise_utils.running import callbacks
-from denoise_utils.system import stopping
+from denoise_utils.system import files, stopping
 from tests.conftest import ROOT
 from tests.test_report import save
 from tests.test_search import PROGRAM
@@ -93,7 +93,7 @@ def test_full_disk_stops_a_training_that_goes_on_where_it_was(clutter, tmp_path,
 def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_quick, capsys):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     out = tmp_path / "out"
-    saving.write_text(out / "budget.html", "the old one")
+    files.write_text(out / "budget.html", "the old one")
     with full_disk(20_000):
         code = cli.main(["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"])
     printed = capsys.readouterr()
@@ -207,7 +207,7 @@ def small_search(tmp_path, monkeypatch):
 
 
 def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys, monkeypatch):
-    write = saving.write_json
+    write = files.write_json
 
     def fill_up(path, content):
         if path.parent.name == "ledger" and small_search():  # the second trial's row
@@ -215,7 +215,7 @@ def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys
         write(path, content)
 
     with monkeypatch.context() as patch, full_disk(10**12):
-        patch.setattr(saving, "write_json", fill_up)
+        patch.setattr(files, "write_json", fill_up)
         assert cli.main(["search"]) == 2
     said = capsys.readouterr().err
     assert len(errors(said)) == 1 and "File too large" in said and "Traceback" not in said
@@ -228,7 +228,7 @@ def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys
 
 
 def test_interrupted_command_search_says_so_in_one_line(small_search, capsys, monkeypatch):
-    write = saving.write_json
+    write = files.write_json
 
     def interrupted_write(path, content):
         write(path, content)
@@ -236,7 +236,7 @@ def test_interrupted_command_search_says_so_in_one_line(small_search, capsys, mo
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "write_json", interrupted_write)
+        patch.setattr(files, "write_json", interrupted_write)
         assert cli.main(["search"]) == 130
     said = capsys.readouterr().err
     assert errors(said) == ["stopped: what was finished is kept"] and "Traceback" not in said
@@ -264,7 +264,7 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
         scored.append(score(*about))
         return scored[-1]
 
-    saving.write_text(out / "budget.md", "the old one")
+    files.write_text(out / "budget.md", "the old one")
     words = ["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"]
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "_all_scores", interrupted_score)
@@ -299,5 +299,5 @@ def test_first_moments_of_the_command_are_interrupted_in_one_line():
 
 
 def test_room_is_asked_for_before_the_folder_is_used(tmp_path):
-    saving.check_folder(tmp_path / "new" / "one", room=10)
+    files.check_folder(tmp_path / "new" / "one", room=10)
     assert (tmp_path / "new" / "one").is_dir() and not list((tmp_path / "new" / "one").iterdir())

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from denoise_utils import models, saving
+from denoise_utils import models, profiles, saving
 from tests.conftest import ROOT
 
 
@@ -36,7 +36,7 @@ def test_speed_has_every_denoiser_gray_or_colour_and_no_classifier(tmp_path, mon
     built = {"gray": models.skip_autoencoder(4, 1), "colour": models.gated_autoencoder(4, 1, 3)}
     for name, model in (built | {"judge": models.digit_judge()}).items():
         saving.save_model(model, tmp_path / f"{name}.h5", {})
-    rows = {row["name"]: row for row in speed.measure_models(tmp_path)}
+    rows = {row["name"]: row for row in speed.measure_models(tmp_path, profiles.load_profile("tiny"))}
     assert set(rows) == {"gray.h5", "colour.h5", "filter: median", "filter: total variation", "filter: non-local means"}
     assert rows["colour.h5"]["batch"] == speed.BATCH / 0.5 and rows["colour.h5"]["single"] == 2
     assert {output.shape[-1] for output in calls} == {1, 3}

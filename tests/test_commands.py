@@ -9,6 +9,7 @@ import pytest
 
 from denoise_utils import cli, models, profiles
 from denoise_utils.datasets import sources
+from denoise_utils.running.run_folder import Places
 from denoise_utils.zoo import recipes
 from tests.conftest import ABOUT
 from tests.test_data import write_npz
@@ -66,7 +67,7 @@ def make_models(command, profile, root):
     if command == "reproduce":
         from denoise_utils import saving
 
-        made = recipes.train("clutter_tiny", profiles.load_profile(profile), runs=root / "made", saved=(), shelf=None)
+        made = recipes.train("clutter_tiny", profiles.load_profile(profile), places=Places(root / "made"))
         saving.save_run(made, root, **ABOUT)
 
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from denoise_utils import models, saving
+from denoise_utils.system import files
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -17,6 +18,7 @@ import pathlib, sys
 import numpy as np
 from denoise_utils import models, saving, training
 from denoise_utils.saved import cards
+from denoise_utils.system import files
 root = pathlib.Path(sys.argv[1])
 images = np.random.default_rng(0).random((64, 28, 28, 1), dtype=np.float32)
 data = (images, images), (images[:32], images[:32])
@@ -27,13 +29,14 @@ for seed in range(1000):
     )
     card = cards.make_card(run, task="clutter", role="capped", scores={}, noisy_scores={}, limits="for a test")
     saving.save_model(run.model, root / "models" / "killed.h5", card)
-    saving.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
+    files.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
 """
 HALF = """
 import os, pathlib, signal, sys
 import keras
 import numpy as np
 from denoise_utils import models, saving, training
+from denoise_utils.system import files
 
 whole_save, folder = keras.Model.save, pathlib.Path(sys.argv[1])
 
@@ -42,7 +45,7 @@ def die(*about):
 
 def save_half(self, path, **options):
     for old in folder.rglob("[!.]*.h5"):
-        print(f"\\n{old.name}", saving.hash_file(old), flush=True)
+        print(f"\\n{old.name}", files.hash_file(old), flush=True)
     whole_save(self, path, **options)
     os.truncate(path, os.path.getsize(path) // 2)
     die()
@@ -131,7 +134,7 @@ def test_kill_in_the_middle_of_saving_keeps_the_old_model_and_its_card(tmp_path)
     path = tmp_path / "killed.h5"
     saving.save_model(models.capped_autoencoder(4, 1), path, {})
     before = path.read_bytes()
-    assert run_killed(tmp_path, f"keras.Model.save = save_half\n{SAVE}") == {path.name: saving.hash_file(path)}
+    assert run_killed(tmp_path, f"keras.Model.save = save_half\n{SAVE}") == {path.name: files.hash_file(path)}
     assert path.read_bytes() == before and saving.card_matches(path) and saving.load_model(path)
     assert len(list(tmp_path.glob(".killed-*.h5"))) == 1, "the half must be there, or this test proves nothing"
 
@@ -139,7 +142,7 @@ def test_kill_in_the_middle_of_saving_keeps_the_old_model_and_its_card(tmp_path)
 def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(tmp_path):
     found = run_killed(tmp_path, f"keras.Model.save = save_half_after_an_epoch\n{TRAIN}")
     (best,) = tmp_path.glob("killed-*/best.h5")
-    assert found["best.h5"] == saving.hash_file(best) and check_whole(tmp_path) == 1
+    assert found["best.h5"] == files.hash_file(best) and check_whole(tmp_path) == 1
     assert (best.parent / ".checkpoint.h5").is_file(), "the half must be there, or this test proves nothing"
     run = subprocess.run([sys.executable, "-c", HALF + TRAIN, tmp_path], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0 and "goes on after epoch" in run.stdout and not list(best.parent.glob(".check*"))
@@ -149,6 +152,6 @@ def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(tmp_path):
 def test_kill_between_model_and_card_leaves_the_new_model_and_a_card_that_is_not_its(tmp_path):
     path = tmp_path / "killed.h5"
     saving.save_model(models.capped_autoencoder(4, 1), path, {})
-    run_killed(tmp_path, f"saving.write_json = die\n{SAVE}")
+    run_killed(tmp_path, f"files.write_json = die\n{SAVE}")
     assert saving.load_model(path).count_params() == models.capped_autoencoder(8, 1).count_params()
     assert saving.card_matches(path) is False

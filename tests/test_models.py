@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import models, saving
+from denoise_utils.running.settings import fingerprint
 from denoise_utils.zoo import originals
 
 COUNTS = {  # all parameters, and the trainable ones among them
@@ -125,7 +126,7 @@ def test_layers_are_described_for_diagrams_and_cards():
 
 
 def test_fingerprint_follows_the_architecture_and_not_the_session():
-    one, same, other = (models.fingerprint(models.capped_autoencoder(filters, 2)) for filters in (8, 8, 12))
+    one, same, other = (fingerprint(models.capped_autoencoder(filters, 2)) for filters in (8, 8, 12))
     assert one == same != other
 
 
@@ -137,5 +138,5 @@ def test_fingerprint_knows_layer_names_from_other_words():
         return keras.Model(inputs, keras.layers.Add()([once, shared(once)]), name="tied")
 
     keras.backend.clear_session()
-    one, same, other = (models.fingerprint(build(activation)) for activation in ("relu", "relu", "elu"))
+    one, same, other = (fingerprint(build(activation)) for activation in ("relu", "relu", "elu"))
     assert one == same != other

@@ -75,6 +75,42 @@ def test_state_of_the_optimizer_is_left_out(tmp_path):
     assert all(map(np.array_equal, saving.load_model(path).get_weights(), model.get_weights()))
 
 
+def test_layers_without_weights_take_no_room(tmp_path, rng):
+    model = models.tied_denoiser(16, 16, separable=True, signs=True)
+    saving.save_model(model, tmp_path / "new.h5", {})
+    with saving.without_legacy_warning():
+        model.save(tmp_path / "plain.h5", include_optimizer=False)
+    with h5py.File(tmp_path / "new.h5") as file:
+        kept = ["conv2d", "readout", "shared_column", "shared_row"]
+        assert [name.rstrip("_0123456789") for name in file["model_weights"]] == [*kept, "top_level_model_weights"]
+        names = list(file["model_weights"].attrs["layer_names"])
+        assert set(names) == set(file["model_weights"]) - {"top_level_model_weights"}
+        assert names == [layer.name for layer in model.layers if layer.weights and layer.name in names]
+    assert (tmp_path / "new.h5").stat().st_size < 80_000 < 150_000 < (tmp_path / "plain.h5").stat().st_size
+    images = rng.random((2, 40, 30, 1), dtype=np.float32)
+    plain = keras.models.load_model(tmp_path / "new.h5", compile=False)
+    assert np.array_equal(plain.predict_on_batch(images), model.predict_on_batch(images))
+
+
+def test_model_without_any_weights_and_one_of_very_many_layers_are_portable(tmp_path, rng, monkeypatch):
+    inputs = keras.Input((28, 28, 1))
+    still = keras.Model(inputs, keras.layers.MaxPooling2D(2)(inputs))
+    from keras.src.legacy.saving import legacy_h5_format
+
+    many = models.capped_autoencoder(4, 2)
+    for name, model in {"still": still, "many": many}.items():
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            if name == "many":  # the names stand in several attributes where one would be over this limit
+                patch.setattr(legacy_h5_format, "HDF5_OBJECT_HEADER_LIMIT", 100)
+            saving.save_model(model, tmp_path / f"{name}.h5", {})
+        images = rng.random((2, 28, 28, 1), dtype=np.float32)
+        again = keras.models.load_model(tmp_path / f"{name}.h5", compile=False)
+        assert np.array_equal(again.predict_on_batch(images), model.predict_on_batch(images))
+    with h5py.File(tmp_path / "many.h5") as file:
+        assert "layer_names" not in file["model_weights"].attrs and "layer_names1" in file["model_weights"].attrs
+
+
 def test_newer_keys_are_left_out_at_their_defaults_only():
     plain = {"class_name": "BatchNormalization", "config": {"axis": -1, "renorm": False, "synchronized": False}}
     assert portable._translate_layer(plain)["config"] == {"axis": -1}

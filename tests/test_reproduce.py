@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from denoise_utils import profiles, saving
-from denoise_utils.running import reproduce
-from denoise_utils.zoo import recipes
+from denoise_utils.system import files
+from denoise_utils.zoo import recipes, reproduce
 from tests.conftest import ABOUT, ROOT
 
 
@@ -54,7 +54,7 @@ def test_another_process_gives_the_same_bytes(saved, tmp_path):
 def test_the_card_sets_the_training_not_the_recipe(profile, saved):
     card = saving.read_card(saved)
     card["settings"] |= {"learning_rate": 1e-3, "batch_size": 64}
-    saving.write_json(saved.with_name("slow.json"), card | {"machine": "a mainframe"})
+    files.write_json(saved.with_name("slow.json"), card | {"machine": "a mainframe"})
     saved.with_name("slow.h5").write_bytes(saved.read_bytes())
     found = reproduce.reproduce(saved.with_name("slow.h5"), profile)
     assert not found["settings"] and not found["identical"]
@@ -64,7 +64,7 @@ def test_the_card_sets_the_training_not_the_recipe(profile, saved):
 def test_another_seed_is_told_apart(profile, saved):
     card = saving.read_card(saved)
     card["settings"]["seed"] = 4
-    saving.write_json(saved.with_name("other.json"), card)
+    files.write_json(saved.with_name("other.json"), card)
     saved.with_name("other.h5").write_bytes(saved.read_bytes())
     found = reproduce.reproduce(saved.with_name("other.h5"), profile)
     assert not found["identical"] and found["weights"] > 0
@@ -74,11 +74,11 @@ def test_another_seed_is_told_apart(profile, saved):
 def test_model_without_a_recipe_is_refused(profile, saved):
     card = saving.read_card(saved)
     card["settings"]["name"] = "somebody's"
-    saving.write_json(saved.with_name("stranger.json"), card)
+    files.write_json(saved.with_name("stranger.json"), card)
     saved.with_name("stranger.h5").write_bytes(saved.read_bytes())
     with pytest.raises(ValueError, match="can train"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)
     card["settings"] |= {"name": "clutter_tiny", "architecture": "another"}
-    saving.write_json(saved.with_name("stranger.json"), card)
+    files.write_json(saved.with_name("stranger.json"), card)
     with pytest.raises(ValueError, match="it was changed since"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)

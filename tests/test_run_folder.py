@@ -99,7 +99,14 @@ def test_large_model_stays_behind_and_its_scores_travel(data, tmp_path, monkeypa
     assert again.scores == run.scores
     with pytest.raises(FileNotFoundError, match=r"too large to travel.*train it anew"):
         again.model  # noqa: B018
-    card = {"settings": run.settings, "epoch": 1, "validation_loss": 1.0, "machine": "", "seconds": 1, "epochs_run": 1}
+    card = {
+        "settings": run.settings.as_json(),
+        "epoch": 1,
+        "validation_loss": 1.0,
+        "machine": "",
+        "seconds": 1,
+        "epochs_run": 1,
+    }
     saving.save_model(run.model, tmp_path / "big.h5", card)
     assert train(tmp_path, data, saved=[tmp_path / "big.h5"]).model.count_params() == run.model.count_params()
 

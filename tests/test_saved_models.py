@@ -8,6 +8,7 @@ import pytest
 
 from denoise_utils import data, evaluation, models, noise, profiles, saving
 from denoise_utils.datasets import sources
+from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 from tests.conftest import ROOT
 
@@ -28,7 +29,7 @@ def test_the_promised_models_are_there():
 def test_card_matches_the_file(path):
     card = json.loads(path.with_suffix(".json").read_text())
     assert all(key in card for key in NEEDED)
-    assert card["sha256"] == saving.hash_file(path)
+    assert card["sha256"] == files.hash_file(path)
     model = saving.load_model(path)
     assert (card["parameters"], card["trainable_parameters"]) == models.count_parameters(model)
     assert card["role"] != "capped" or card["parameters"] <= profiles.CAP

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import models, saving
+from denoise_utils.system import files
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def saved(tmp_path):
 
 def test_card_beside_and_inside(saved):
     beside = json.loads(saved.with_suffix(".json").read_text())
-    assert beside["sha256"] == saving.hash_file(saved)
+    assert beside["sha256"] == files.hash_file(saved)
     with h5py.File(saved) as file:
         assert json.loads(file.attrs["card"]) == {"task": "clutter", "role": "capped"}
     assert saving.read_card(saved) == beside
@@ -33,7 +34,7 @@ def test_card_beside_and_inside(saved):
 
 def test_numbers_of_a_list_share_a_line_and_nothing_else_changes(tmp_path):
     content = {"loss": [0.5, -1e-07, 3], "text": "[1,\n  2]", "names": ["a", "b"], "none": [], "inner": {"x": [1]}}
-    saving.write_json(tmp_path / "x.json", content)
+    files.write_json(tmp_path / "x.json", content)
     text = (tmp_path / "x.json").read_text()
     assert json.loads(text) == content
     assert '"loss": [ 0.5, -1e-07, 3 ],' in text.splitlines()[1]
@@ -57,8 +58,8 @@ def test_plain_keras_opens_it_in_a_fresh_process_with_equal_outputs(saved, tmp_p
 
 def test_interrupted_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
-    saving.write_text(path, "old")
-    with pytest.raises(KeyboardInterrupt), saving.atomic_path(path) as temporary:
+    files.write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), files.atomic_path(path) as temporary:
         temporary.write_text("half of the n")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["table.csv"]
@@ -68,7 +69,7 @@ def test_leavings_of_a_kill_are_cleared_when_they_are_old(tmp_path):
     for name, age in ((".x-leftover.csv", 3600), (".x-leftnew_.csv", 0), (".x-my own.csv", 3600)):
         (tmp_path / name).write_text("half")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    saving.write_text(tmp_path / "x.csv", "whole")
+    files.write_text(tmp_path / "x.csv", "whole")
     assert sorted(os.listdir(tmp_path)) == [".x-leftnew_.csv", ".x-my own.csv", "x.csv"]
 
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from denoise_utils import models, noise, search
+from denoise_utils.running import trials
 
 GRID = {
     "filters": [4, 8, 40],
@@ -123,7 +124,7 @@ def test_damaged_trials_are_trained_again_and_no_others(found, clutter, tmp_path
 def test_only_a_whole_row_of_the_very_trial_counts(found, clutter, tmp_path):
     plan = search.make_plan(GRID, 3600, clutter, runs=tmp_path)
     one, other = plan.configurations[:2]
-    row, of_other = (json.loads((found.folder / "ledger" / search.ledger_name(v)).read_text()) for v in (one, other))
+    row, of_other = (json.loads((found.folder / "ledger" / trials.ledger_name(v)).read_text()) for v in (one, other))
     assert plan.is_row(row, one) and plan.is_row(of_other, other) and not plan.is_row(of_other, one)
     for key in row:
         assert not plan.is_row({name: value for name, value in row.items() if name != key}, one), key

@@ -13,6 +13,7 @@ import pytest
 
 from denoise_utils import evaluation, models, noise, saving, training
 from denoise_utils.saved import cards
+from denoise_utils.system import files
 from tests.conftest import ABOUT
 
 PROGRAM = """
@@ -85,7 +86,7 @@ def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(saving, "write_json", killed)
+        patch.setattr(files, "write_json", killed)
         train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     assert trained == [tmp_path / "here"]

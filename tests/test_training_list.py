@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from denoise_utils import cli, profiles
-from denoise_utils.running import standing, training_list
+from denoise_utils.cli import training_list
 from denoise_utils.running.run_folder import RunFolder
-from denoise_utils.zoo import recipes
+from denoise_utils.zoo import recipes, standing
 from tests.conftest import ROOT
 
 SHORT = ["clutter_tiny", "occlusion_small"]
@@ -67,7 +67,8 @@ def test_unknown_name_is_refused_before_any_training(tiny, capsys):
 
 def make_run(profile, name, epochs, seed=0, finished=False, **changes):
     """Make the folder of a run as training would, of so many epochs of thirty seconds."""
-    settings = recipes.settings_of(name, profile, seed) | {"data": {"images": {"train": profile.num_train}}} | changes
+    settings = recipes.settings_of(name, profile, seed).as_json()
+    settings |= {"data": {"images": {"train": profile.num_train}}} | changes
     folder = RunFolder.of(profile.runs, settings)
     folder.path.mkdir(parents=True)
     folder.write("settings", settings)

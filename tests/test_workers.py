@@ -16,20 +16,19 @@ from dataclasses import replace
 import pytest
 
 from denoise_utils import cli, profiles, search
-from denoise_utils.running import workers
+from denoise_utils.running import trials, workers
 from tests.conftest import ROOT
 from tests.test_search import GRID, run_search
 
 SMALL = GRID | {"filters": [4, 8, 40], "epochs": [1]}  # four legal configurations
 PROGRAM = """
 import signal, sys
-from denoise_utils import noise
-from denoise_utils.running import workers
+from denoise_utils import noise, search
 from tests.test_workers import SMALL
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 if __name__ == "__main__":
     pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-    try: workers.search_parallel(SMALL, 3600, pairs, runs=sys.argv[1], num_workers=2)
+    try: search.search(SMALL, 3600, pairs, runs=sys.argv[1], num_workers=2)
     except KeyboardInterrupt: sys.exit(130)
 """
 
@@ -46,7 +45,7 @@ def plan(clutter, tmp_path):
 
 
 def search_parallel(clutter, runs, **options):
-    return workers.search_parallel(SMALL, 3600, clutter, runs=runs, num_workers=2, **options)
+    return search.search(SMALL, 3600, clutter, runs=runs, num_workers=2, **options)
 
 
 def without_seconds(rows):
@@ -184,7 +183,7 @@ def test_machines_that_share_no_folder(alone, clutter, tmp_path):
 def row_of(oracle, trial):
     """Return what a worker would report of a trial."""
     values = trial.hyperparameters.values
-    architecture = next(one for one in oracle.plan.legal if search.label(one) == values["architecture"])
+    architecture = next(one for one in oracle.plan.legal if trials.label(one) == values["architecture"])
     others = {axis: value for axis, value in values.items() if axis != "architecture"}
     return architecture | others | {"val_bce": 0.5, "seconds": 1.0, "val_history": [0.5]}
 
@@ -231,9 +230,9 @@ def test_trial_of_a_lost_worker_goes_to_another_and_back_to_a_restarted_one(plan
     again = copy_of(oracle.create_trial("other"))
     assert again.hyperparameters.values == lost.hyperparameters.values
     finish(oracle, again)
-    written = (plan.ledger / search.ledger_name(plan.configurations[0])).read_text()
+    written = (plan.ledger / trials.ledger_name(plan.configurations[0])).read_text()
     finish(oracle, lost, seconds=99.0)  # it was only slow
-    assert (plan.ledger / search.ledger_name(plan.configurations[0])).read_text() == written and oracle.is_finished()
+    assert (plan.ledger / trials.ledger_name(plan.configurations[0])).read_text() == written and oracle.is_finished()
 
 
 def test_failed_trials_do_not_stop_the_others(plan):

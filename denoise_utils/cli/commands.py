@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from denoise_utils import noise, profiles, saving
+from denoise_utils.cli import training_list
 from denoise_utils.cli.show import describe, describe_folder
 from denoise_utils.pictures import images
-from denoise_utils.running import training_list
-from denoise_utils.system import streams
+from denoise_utils.system import files, streams
 from denoise_utils.system.escaping import plain
 from denoise_utils.zoo import recipes
 
@@ -33,7 +33,7 @@ def report(arguments):
     if arguments.out and Path(arguments.out).is_file():
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
     if arguments.out:
-        saving.check_folder(arguments.out)
+        files.check_folder(arguments.out)
     _start_keras()
     from denoise_utils import report as budget
 
@@ -62,16 +62,16 @@ def search(arguments):
     profile = profiles.load_profile(arguments.profile)
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
-    pairs = noise.load_task(task, **sizes, profile=profile.name)
+    task_data = noise.load_task(task, **sizes, profile=profile.name)
     _start_keras()
     from tensorflow.errors import OpError
 
-    from denoise_utils.running import workers
+    from denoise_utils.search import search as run_search
 
     settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
     settings["deadline"] = 60 * arguments.deadline
     try:
-        found = workers.search_parallel(profile.grid, profiles.CAP, pairs, **settings)
+        found = run_search(profile.grid, profiles.CAP, task_data, **settings)
     except OpError as error:  # Keras Tuner writes by TensorFlow, which has errors of its own for a full disk
         raise OSError(f"Expected to search, got: {error.message}. Once mended, it goes on where it was.") from None
     if found is None:
@@ -105,7 +105,7 @@ def train(arguments):
         return 0
     if not arguments.names:
         raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
-    saving.check_folder(profile.runs)
+    files.check_folder(profile.runs)
     recipes.check_data(arguments.names, profile)
     _start_keras()
     return int(training_list.train_all(arguments.names, arguments.seeds, profile))
@@ -117,7 +117,7 @@ def reproduce(arguments):
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
     _start_keras()
-    from denoise_utils.running import reproduce as again
+    from denoise_utils.zoo import reproduce as again
 
     found = again.reproduce(path, profile)
     print(again.describe(found))
@@ -168,7 +168,7 @@ def denoise(arguments):
         raise FileNotFoundError(f"Expected a saved model at {arguments.model}, found none: look for the .h5's name.")
     job, model = images.plan(arguments.source, arguments.target, arguments.force), None
     if job.pairs:
-        saving.check_folder(job.folder)
+        files.check_folder(job.folder)
         _start_keras()
         model = saving.load_model(arguments.model)
     try:

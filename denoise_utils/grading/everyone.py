@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import data, noise, saving
+from denoise_utils import data, noise
 from denoise_utils.datasets import sources
 from denoise_utils.grading import supervise
 from denoise_utils.grading.submissions import LEFT_OUT, Submission
-from denoise_utils.system import stopping
+from denoise_utils.system import files, stopping
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
@@ -75,18 +75,18 @@ def write_exam(exam, folder, cap, judge):
         "images": sources.hash_arrays(test.noisy, test.clean),
         "cap": cap,
         "judge": str(judge) if file.is_file() else None,
-        "judge_sha256": saving.hash_file(file) if file.is_file() else None,
+        "judge_sha256": files.hash_file(file) if file.is_file() else None,
         "code": _hash_code(),
     }
-    saving.write_json(folder / "settings.json", settings)
+    files.write_json(folder / "settings.json", settings)
     return settings
 
 
 def _hash_code():
     """Return a hash of this package and of the versions below it."""
     versions = [metadata.version(package) for package in ("keras", "tensorflow", "numpy")]
-    files = [saving.hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))]
-    return hashlib.sha256("".join(versions + files).encode()).hexdigest()
+    hashes = [files.hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    return hashlib.sha256("".join(versions + hashes).encode()).hexdigest()
 
 
 def _environment():
@@ -159,7 +159,7 @@ def _run(todo, work, cache, jobs, limits):
         for key, ending in endings:
             row, is_whole = _read_result(work / f"{key}.json", ending, limits)
             if is_whole:
-                saving.write_json(cache / f"{key}.json", row)
+                files.write_json(cache / f"{key}.json", row)
             yield key, row
 
 

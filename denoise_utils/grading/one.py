@@ -19,6 +19,7 @@ from denoise_utils import evaluation, noise, saving
 from denoise_utils.grading import submissions
 from denoise_utils.measures import page
 from denoise_utils.opening import counting, remedies
+from denoise_utils.system import files
 
 NUM_SHOWN = 10  # images on the sheet
 LARGEST_SHOWN = 64  # pixels a side: more is cut off
@@ -173,7 +174,7 @@ def main(words):
 
     def note(**found):
         row.update(found)
-        saving.write_json(result, row)
+        files.write_json(result, row)
 
     if submission:
         grade(submission[0], settings, pairs, note)

@@ -5,9 +5,8 @@ Names and reasons come from strangers: nothing in them may act as HTML, as a for
 
 from pathlib import Path
 
-from denoise_utils import saving
 from denoise_utils.measures import page
-from denoise_utils.system import escaping
+from denoise_utils.system import escaping, files
 from denoise_utils.system.escaping import html, plain
 
 COLUMNS = {
@@ -156,5 +155,5 @@ def write(grades, folder):
     shared = {"task": grades.task, "seed": grades.seed, "cap": grades.cap, "data": grades.label}
     rows = [grades.yardstick | {"submission": "noisy input", "verdict": None}, *grades.rows]
     table = [escaping.cells(shared | row) for row in rows]
-    saving.write_csv(folder / "grades.csv", table, [*COLUMNS, *MORE])
-    saving.write_text(folder / "grades.html", render(grades))
+    files.write_csv(folder / "grades.csv", table, [*COLUMNS, *MORE])
+    files.write_text(folder / "grades.html", render(grades))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_utils import saving
+from denoise_utils.system import files
 
 MAX_FILE = 100_000_000  # bytes of a submission; 3,600 parameters need 15,000
 LARGE_FILE = 1_000_000  # bytes: the assignment asks for less
@@ -49,11 +49,11 @@ def _find_one(entry):
     if name.startswith("."):
         return Submission(name, None, LEFT_OUT, "it is hidden")
     if entry.is_dir():
-        files = sorted(file for file in entry.rglob("*") if not file.name.startswith(".") and not file.is_dir())
-        inside = [file for file in files if _is_h5(file)]
+        lying = sorted(file for file in entry.rglob("*") if not file.name.startswith(".") and not file.is_dir())
+        inside = [file for file in lying if _is_h5(file)]
         if len(inside) == 1:
             return _check_file(name, inside[0])
-        names = ", ".join(file.name for file in (inside or files)[:4]) or "nothing"
+        names = ", ".join(file.name for file in (inside or lying)[:4]) or "nothing"
         reason = f"Expected one .h5 in the folder, found {len(inside)}; in it: {names}. Hand in the one .h5."
         return Submission(name, None, "BROKEN", reason)
     if ".h5" in name.lower() or entry.suffix.lower() in (*MISTAKEN, *ARCHIVES):
@@ -88,6 +88,6 @@ def _check_file(name, path):
         if size > MAX_FILE:
             reason = f"Expected at most {MAX_FILE / 1e6:,.0f} MB, got {size / 1e6:,.0f} MB: save the model alone."
             return Submission(name, None, "REFUSED", reason)
-        return Submission(name, path, sha256=saving.hash_file(path))
+        return Submission(name, path, sha256=files.hash_file(path))
     except OSError as error:
         return Submission(name, None, "BROKEN", f"Expected a file that can be read, got: {error}.")

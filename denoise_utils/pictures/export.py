@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import saving
-from denoise_utils.system import streams
+from denoise_utils.system import files, streams
 
 NEEDED = {".onnx": ("tf2onnx", "onnx", "onnxruntime"), ".tflite": ("tensorflow.lite",)}
 
@@ -40,7 +39,7 @@ def export_model(model, path):
     if lacking:
         raise ModuleNotFoundError(f'Expected {", ".join(lacking)} for {path.suffix}: pip install -e ".[export]"')
     model(np.zeros([1, *(side or 32 for side in model.input_shape[1:])], np.float32))  # Keras exports what was called
-    with saving.atomic_path(path) as temporary, _quiet():
+    with files.atomic_path(path) as temporary, _quiet():
         model.export(temporary, format="onnx" if path.suffix == ".onnx" else "litert", verbose=False)
 
 

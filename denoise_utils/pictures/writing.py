@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from denoise_utils import evaluation, saving
+from denoise_utils import evaluation
+from denoise_utils.system import files
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)  # nothing can be written there
 MAX_EXIF = 65_000  # bytes, in a JPEG
@@ -78,7 +79,7 @@ def write(image, path, like=None):
     except Exception as error:  # of each encoder its own: too many pixels a side, a profile too long
         raise ValueError(f"Expected to write {path.name} as {kind}, got: {error}. Save it as PNG first.") from None
     try:
-        with saving.atomic_path(path, clear=False) as temporary:  # a stranger's hidden files stay
+        with files.atomic_path(path, clear=False) as temporary:  # a stranger's hidden files stay
             temporary.write_bytes(encoded.getvalue())
     except OSError as error:
         if error.errno in FULL:

@@ -1,1 +1,1 @@
-"""What a training or a search runs on: its folder, what happens between epochs, optimizers, several processes."""
+"""What a training or a search runs on: settings, its folder, callbacks, optimizers, trials, several processes."""

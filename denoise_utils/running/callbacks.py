@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from denoise_utils import saving
+from denoise_utils.system import files
 
 
 class Batches(keras.utils.PyDataset):
@@ -57,33 +58,31 @@ class ResumedEarlyStopping(keras.callbacks.EarlyStopping):
 class SaveEpoch(keras.callbacks.Callback):
     """After each epoch: keep the best model, the whole state and the log, each in one piece.
 
-    ModelCheckpoint, called before, writes `.checkpoint.h5`; here it is renamed to `best.h5`.
+    ModelCheckpoint, called before, writes the folder's `checkpoint`; here it is renamed to its `best`.
     The log is written last: it says which state counts.
     """
 
     def __init__(self, folder, history, settings, shelf=None):
         super().__init__()
-        self.folder, self.history, self.shelf = folder, history, shelf
-        self.name, self.keep = settings["name"], settings.get("keep", ())
+        self.folder, self.history, self.settings, self.shelf = folder, history, settings, shelf
 
     def on_epoch_begin(self, epoch, logs=None):
-        saving.check_folder(self.folder.path, saving.model_room(self.model, copies=4))  # the model, its state
+        files.check_folder(self.folder.path, saving.model_room(self.model, copies=4))  # the model, its state
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         log = {key: float(value) for key, value in logs.items()}
         if not math.isfinite(log.get("val_loss", math.nan)):
             raise ValueError(
-                f"Expected a finite val_loss after epoch {epoch + 1} of {self.name}, got {log}: "
+                f"Expected a finite val_loss after epoch {epoch + 1} of {self.settings.name}, got {log}: "
                 "give validation data; lower the learning rate."
             )
         log |= {"seconds": round(time.perf_counter() - self.started, 2), "machine": saving.machine()}
-        checkpoint = self.folder.path / ".checkpoint.h5"
-        if checkpoint.is_file():
-            saving.replace(checkpoint, self.folder.best)
-        with saving.atomic_path(self.folder.state(epoch + 1)) as temporary:
+        if self.folder.checkpoint.is_file():
+            files.replace(self.folder.checkpoint, self.folder.best)
+        with files.atomic_path(self.folder.state(epoch + 1)) as temporary:
             self.model.save_weights(temporary)  # the optimizer's state too
-        if epoch + 1 in self.keep:
+        if epoch + 1 in self.settings.keep:
             saving.save_model(self.model, self.folder.after(epoch + 1), {})
         self.history.append(log)
         self.folder.write("history", self.history)
@@ -103,7 +102,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, history, settings, steps, tell, log):
         super().__init__()
         self.history, self.steps, self.tell, self.log = history, steps, tell, log
-        self.label, self.epochs = f"{settings['name']}, seed {settings['seed']}", settings["epochs"]
+        self.label, self.epochs = f"{settings.name}, seed {settings.seed}", settings.epochs
 
     def on_train_begin(self, logs=None):
         self.first, self.begun, self.told = len(self.history), time.perf_counter(), time.perf_counter()
@@ -135,3 +134,24 @@ class Progress(keras.callbacks.Callback):
 def print_over(line, minutes=0):
     """Print `line` over the one before."""
     print(f"\r{line:<100}", end="", flush=True)
+
+
+def make_callbacks(settings, folder, history, steps, shelf, tell):
+    """Return what Keras calls in a training of so many `steps` an epoch that goes on after the epochs of `history`."""
+    best = min((log["val_loss"] for log in history), default=None)
+    folder.checkpoint.unlink(missing_ok=True)
+    made = [
+        keras.callbacks.ModelCheckpoint(
+            folder.checkpoint, monitor="val_loss", save_best_only=True, initial_value_threshold=best
+        ),
+        SaveEpoch(folder, history, settings, shelf),
+        Progress(history, settings, steps, tell or print_over, folder.log),
+    ]
+    if settings.average:
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        swap._ema_weights_in_model = bool(history)  # a state is saved with the average in the model
+        made.insert(0, swap)
+    if settings.patience:
+        stopping = {"monitor": "val_loss", "patience": settings.patience, "restore_best_weights": True}
+        made.append(ResumedEarlyStopping(list(history), folder.best, **stopping))
+    return made

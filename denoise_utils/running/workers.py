@@ -16,8 +16,9 @@ import traceback
 
 import keras_tuner
 
-from denoise_utils import saving, search
-from denoise_utils.system import streams
+from denoise_utils.running import trials
+from denoise_utils.running.trials import Plan
+from denoise_utils.system import files, streams
 
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 MAX_DEATHS = 5  # of processes, between one finished trial and the next
@@ -30,7 +31,7 @@ class LedgerOracle(keras_tuner.Oracle):
 
     def __init__(self, plan):
         count = len(plan.configurations)
-        options = {"objective": search.OBJECTIVE, "max_consecutive_failed_trials": count + 1}
+        options = {"objective": trials.OBJECTIVE, "max_consecutive_failed_trials": count + 1}
         super().__init__(hyperparameters=plan.make_space(), **options)
         self.plan, self.slowest, self.started = plan, None, {}
         self.left = plan.configurations
@@ -62,7 +63,7 @@ class LedgerOracle(keras_tuner.Oracle):
         row = json.loads(values.pop("row", "null"))
         if self.plan.is_row(row, values):
             if not self.plan.read_row(values):
-                saving.write_json(self.plan.path_of(values), row)
+                files.write_json(self.plan.path_of(values), row)
             self.slowest = max(self.slowest or 0, row["seconds"])
         else:
             self.left = [others for others in self.left if others != values]
@@ -75,7 +76,7 @@ class LedgerOracle(keras_tuner.Oracle):
         return not self.ongoing_trials and all(self.plan.read_row(values) for values in self.left)
 
 
-class Worker(search.LedgerTuner):
+class Worker(trials.LedgerTuner):
     """Train what the chief hands out; the row travels with the trial, so that no folder need be shared."""
 
     asked = False
@@ -90,7 +91,7 @@ class Worker(search.LedgerTuner):
         """Return the trial's best validation loss and attach its row."""
         self.asked = False
         values = trial.hyperparameters.values
-        print(f"\ntrial {search.ledger_name(values)}: {values}", flush=True)
+        print(f"\ntrial {trials.ledger_name(values)}: {values}", flush=True)
         result = super().run_trial(trial, *args, **kwargs)
         values["row"] = json.dumps(self.rows[-1])
         return result
@@ -143,7 +144,7 @@ def _end_with_parent():
     os._exit(1)
 
 
-def find_address():
+def find_address() -> tuple[str, ...] | None:
     """Return this process's id, IP and port from Keras Tuner's environment variables, or None without them."""
     found = [os.environ.get(name) for name in VARIABLES]
     if not any(found):
@@ -153,29 +154,22 @@ def find_address():
     return tuple(found)
 
 
-def search_parallel(grid, cap, pairs, *, runs, num_workers, seed=0, deadline=3600):
-    """Train every legal configuration of `grid` once with `num_workers` processes; return a Search, best first.
+def work(plan: Plan, fit_data: tuple, num_workers: int, address: tuple | None, deadline: int) -> bool:
+    """Have the trials of `plan` trained by `num_workers` processes; say whether the chief was here, who knows them all.
 
-    The result, the ledger and its folder are those of `search.search`. A process that dies is restarted: only the
-    trial it had runs again. With Keras Tuner's environment variables set, this is one of several machines: the
-    chief, or workers, for which None is returned. Raises TimeoutError after `deadline` seconds without a newly
-    finished trial, ChildProcessError if processes keep dying; what was finished stays in the ledger.
+    `fit_data` is that of `trials.fit_data`; `address` that of `find_address`, without one chief and workers are all
+    started here. Raises TimeoutError after `deadline` seconds without a newly finished trial, ChildProcessError if
+    processes keep dying.
     """
-    address = find_address()
-    if num_workers == 1 and not address:
-        return search.search(grid, cap, pairs, runs=runs, seed=seed)
-    plan = search.make_plan(grid, cap, pairs, runs=runs, seed=seed)
-    num_loaded = len(plan.read_rows())
     if address is None:
-        names, address = ["chief", *(f"worker{n}" for n in range(1, num_workers + 1))], ("127.0.0.1", _free_port())
+        names, place = ["chief", *(f"worker{n}" for n in range(1, num_workers + 1))], ("127.0.0.1", _free_port())
     else:
-        name, *address = address
+        name, *place = address
         names = [name] if "chief" in name else [f"{name}-{n}" for n in range(1, num_workers + 1)]
-    if num_loaded < len(plan.configurations) or "chief" not in names[0]:
+    if len(plan.read_rows()) < len(plan.configurations) or "chief" not in names[0]:
         (plan.folder / "logs").mkdir(exist_ok=True)
-        fit_data = search.fit_data(pairs)
-        _supervise(plan, names, lambda name: _start(name, address, plan, fit_data), deadline)
-    return search.collect(plan, plan.read_rows(), num_loaded) if "chief" in names[0] else None
+        _supervise(plan, names, lambda name: _start(name, place, plan, fit_data), deadline)
+    return "chief" in names[0]
 
 
 def _free_port():

@@ -3,6 +3,8 @@
 import math
 from importlib import metadata
 
+from denoise_utils.noise import TASKS
+
 
 def describe_noise(told):
     """Return the noise of a task's record in words: each strength, or the range that training drew it from."""
@@ -13,8 +15,6 @@ def describe_noise(told):
 
 def describe_formula(task):
     """Return how the noisy pictures of a task are made, in one line; "" of another task."""
-    from denoise_utils.noise import TASKS
-
     return TASKS[task].formula if task in TASKS else ""
 
 
@@ -72,8 +72,9 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
 
     `scores` and `noisy_scores` are those of the model and of its untouched input on the test set.
     """
-    from denoise_utils import models
+    from denoise_utils import models  # Keras takes seconds, and most of this module is for reading cards
 
+    settings = run.settings.as_json()
     parameters, trainable = models.count_parameters(run.model)
     history = {key: [log[key] for log in run.history] for key in ("loss", "val_loss", "seconds")}
     known = all(math.isfinite(value) for values in history.values() for value in values)
@@ -81,13 +82,13 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "name": run.name,
         "task": task,
         "role": role,
-        "noise": describe_noise(run.settings["data"]),
+        "noise": describe_noise(settings["data"]),
         **about_use(run.name, task, role, run.model.input_shape),
-        "split": describe_split(run.settings, scores),
+        "split": describe_split(settings, scores),
         "parameters": parameters,
         "trainable_parameters": trainable,
         "architecture": models.architecture_line(run.model),
-        "settings": run.settings,
+        "settings": settings,
         "epochs_run": len(run.history),
         "epoch": run.best["epoch"],
         "validation_loss": run.best["val_loss"],

@@ -2,7 +2,8 @@
 
 Keras reads files that are older than itself, not newer: it stumbles over keys that it does not know, although they
 hold nothing but defaults. `translate` leaves those out and writes the rest as Keras 2 did, which all later versions
-read. The weights are not touched.
+read. The weights are not touched. Layers without any, most of a deep model's, get no group of their own in the file:
+each takes a kilobyte, and every Keras counts those with weights alone.
 """
 
 import json
@@ -133,7 +134,19 @@ def _write_translated(path, target):
     """
     with h5py.File(path) as file, h5py.File(target, "w") as copy:
         text = json.dumps(translate(json.loads(file.attrs["model_config"])))
-        _copy_group(file, copy, {"model_config": text}, ("optimizer_weights", "training_config"))
+        left_out = ("optimizer_weights", "training_config", "model_weights")
+        _copy_group(file, copy, {"model_config": text}, left_out)
+        weights = file["model_weights"]
+        kept, empty = _sort_layers(weights)
+        _copy_group(weights, copy.create_group("model_weights"), {"layer_names": kept}, empty)
+
+
+def _sort_layers(weights):
+    """Return (names of the layers with weights in their order, as the attribute holds them; those of the others)."""
+    names = weights.attrs.get("layer_names", ())  # in a very long model, parts of other names: all stays
+    kept = [name for name in names if len(weights[name].attrs["weight_names"])]
+    empty = {name.decode() if isinstance(name, bytes) else name for name in set(names) - set(kept)}
+    return kept, empty
 
 
 def _copy_group(group, copy, replaced=(), left_out=()):

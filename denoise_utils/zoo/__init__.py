@@ -1,1 +1,1 @@
-"""The older projects' models, the table of trained models, and the variants that it was chosen from."""
+"""The older projects' models; the table of trained models, how they are trained, how far they are, and once more."""

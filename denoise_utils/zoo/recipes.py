@@ -10,6 +10,10 @@ from functools import partial
 import numpy as np
 
 from denoise_utils import data, noise
+from denoise_utils.profiles import Profile
+from denoise_utils.running.run_folder import Places
+from denoise_utils.running.settings import Settings
+from denoise_utils.zoo.fresh_noise import DRAWS, FreshNoise  # noqa: F401  a notebook lists the draws
 
 COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
 
@@ -31,22 +35,6 @@ class Recipe:
     build: str = "tied_denoiser"
     settings: dict = field(default_factory=dict)
 
-
-def _least_of_three(rng, number):
-    return {"sigma": 0.8 * rng.random((3, number), np.float32).min(0)}
-
-
-def _half_canonical(rng, number):
-    canonical, sigma = noise.TASKS["gaussian"].strength["sigma"], _least_of_three(rng, number)["sigma"]
-    return {"sigma": np.where(rng.random(number) < 0.5, np.float32(canonical), sigma)}
-
-
-DRAWS = {
-    "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
-    "sigma, least of three up to .8": _least_of_three,
-    "sigma, half .2 and half least of three up to .8": _half_canonical,
-    "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
-}
 
 SMALL = {"filters": 16, "steps": 12}
 BLIND = {"filters": 17, "steps": 12, "context": True}  # for noise whose strength differs from image to image
@@ -162,25 +150,18 @@ def check_data(names, profile):
         data.load_splits(dataset, num_train=1, num_val=1, num_test=1, profile=profile.name)
 
 
-def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0):
+def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0, noisy=noise.PARTS):
     """Return the recipe's TaskData, its validation images damaged as in training, and its `augment`.
 
-    The augment (clean, generator) -> noisy makes the fresh noise of each epoch; test images have the canonical one.
+    The augment makes the fresh noise of each epoch; the TaskData's parts of `noisy` have the canonical one.
     """
     sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
-    pairs = noise.load_task(recipe.task, **sizes, seed=seed, **recipe.strength)
-    task = noise.TASKS[recipe.task]
-    over = data.load_splits(task.overlay, **sizes, seed=seed).train.images if task.overlay else None
-
-    def fresh_noise(clean, rng):
-        strength = task.strength | recipe.strength
-        strength |= DRAWS[recipe.draw](rng, len(clean)) if recipe.draw else {}
-        return task.add_noise(clean, *([] if over is None else [over]), **strength, seed=rng)
-
-    val = pairs.val.noisy
+    found = noise.load_task(recipe.task, **sizes, seed=seed, noisy=noisy, **recipe.strength)
+    fresh_noise = FreshNoise(recipe.task, found.record["noise"], recipe.draw, found.overlay)
+    val = found.val.noisy
     if recipe.draw:
-        val = fresh_noise(pairs.val.clean, np.random.default_rng([seed, 1]))
-    return pairs, val, fresh_noise
+        val = fresh_noise(found.val.clean, np.random.default_rng([seed, 1]))
+    return found, val, fresh_noise
 
 
 BUILDERS = {  # module and function, imported only where something is built
@@ -201,31 +182,43 @@ def builder(recipe, profile):
     return partial(getattr(importlib.import_module(f"denoise_utils.{module}"), function), **options)
 
 
-def settings_of(name, profile, seed=0):
-    """Return the settings that the recipe `name` trains with in the profile, as keywords of `training.train`."""
+def settings_of(name: str, profile: Profile, seed: int = 0) -> Settings:
+    """Return the settings that the recipe `name` trains with in the profile, but for images and architecture."""
     recipe = find_recipe(name)
-    told = {"name": name, "seed": seed, "epochs": profile.pick(recipe.epochs, 1), "loss": recipe.loss}
-    return COMMON | recipe.settings | told
+    own = COMMON | recipe.settings
+    return Settings(name=name, seed=seed, epochs=profile.pick(recipe.epochs, 1), loss=recipe.loss, **own)
 
 
-def train(name, profile, *, seed=0, **changes):
+def places_of(name: str, profile: Profile, seed: int = 0) -> Places:
+    """Return where the run of a recipe may be: among runs, on the shelf, or as a saved model, perhaps of its seed."""
+    saved = profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5"
+    return Places(profile.runs, saved, profile.shelf)
+
+
+def train(name: str, profile: Profile, *, seed: int = 0, places: Places | None = None, tell=None, **changes):
     """Train the model `name` of ALL as a run of the profile and return the Run.
 
     A killed run goes on at its next epoch; a finished one is loaded, as is the saved model of that name (or, under
-    models/seeds, of that name and seed) if it was trained so. `changes` replace settings of `training.train`.
+    models/seeds, of that name and seed) if it was trained so: `places` says where to look. `changes` replace settings;
+    `tell` is that of `training.train`.
     """
     from denoise_utils import training
 
-    recipe = find_recipe(name)
-    sizes = {key: getattr(profile, key) for key in ("num_train", "num_val")} | {"num_test": 1}
-    pairs, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name)
-    told = {} if recipe.draw else pairs.record["noise"]
-    record = pairs.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
-    settings = settings_of(name, profile, seed) | {"augment": fresh_noise, "runs": profile.runs, "record": record}
-    settings |= {"shelf": profile.shelf, "score": partial(_score, pairs=pairs.val, folder=profile.models)}
-    settings |= {"saved": (profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5")} | changes
-    clean = pairs.train.clean
-    return training.train(builder(recipe, profile), (clean, clean), (val, pairs.val.clean), **settings)
+    recipe, settings = find_recipe(name), replace(settings_of(name, profile, seed), **changes)
+    sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": 1}
+    found, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name, noisy=("val",))
+    told = {} if recipe.draw else found.record["noise"]
+    record = found.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
+    return training.train_by(
+        replace(settings, data=record, augment=fresh_noise.identity),
+        builder(recipe, profile),
+        (found.train.clean, found.train.clean),
+        (val, found.val.clean),
+        places=places or places_of(name, profile, seed),
+        augment=fresh_noise,
+        score=partial(_score, pairs=found.val, folder=profile.models),
+        tell=tell,
+    )
 
 
 def _score(model, pairs, folder):

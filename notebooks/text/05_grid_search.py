@@ -18,7 +18,6 @@ import numpy as np
 from IPython.display import Markdown
 
 from denoise_utils import evaluation, noise, plots, profiles, saving, search
-from denoise_utils.running import workers
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -203,7 +202,7 @@ walls, tables = {}, {}
 for num_workers in profile.pick((1, 2), ()):
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        tables[num_workers] = workers.search_parallel(
+        tables[num_workers] = search.search(
             part, profiles.CAP, pairs, runs=folder, num_workers=num_workers, seed=seed
         ).rows
         walls[num_workers] = time.perf_counter() - started

@@ -1,9 +1,8 @@
 """Train several recipes one after the other, saying how long all will take; list how far each is."""
 
-from denoise_utils.running import standing
 from denoise_utils.system import failures
 from denoise_utils.system.escaping import plain
-from denoise_utils.zoo import recipes
+from denoise_utils.zoo import recipes, standing
 
 TITLES = ("model", "seed", "state", "minutes", "to go, about")
 
@@ -77,5 +76,5 @@ def _row(run):
     ]
     counted = f"{run.model.count_params():,}" if run.folder.best.is_file() else "-"
     best = f"{run.best['epoch']} of {len(run.history)}"
-    told = (run.name, str(run.settings["seed"]), counted, best, f"{run.best['val_loss']:.5f}")
+    told = (run.name, str(run.settings.seed), counted, best, f"{run.best['val_loss']:.5f}")
     return (*told, *scores, f"{run.seconds / 60:.1f}")

@@ -2,17 +2,18 @@
 
 import shutil
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import evaluation, models, noise, saving
+from denoise_utils import evaluation, noise, saving
+from denoise_utils.profiles import Profile
+from denoise_utils.running.run_folder import Places
+from denoise_utils.running.settings import OF_ITS_DATA, Settings, fingerprint
 from denoise_utils.zoo import recipes
 
-TRAINED = ("optimizer", "learning_rate", "schedule", "loss", "batch_size", "epochs", "patience", "seed")
-OPTIONS = ("weight_decay", "clipnorm", "average")  # in the settings only where they are set
 
-
-def reproduce(path, profile):
+def reproduce(path: Path, profile: Profile) -> dict:
     """Retrain the model at `path` from the settings of its card; return what differs, as a dict.
 
     The training is a run of its own: killed, it goes on; once compared, it is removed, so that it is
@@ -29,13 +30,13 @@ def reproduce(path, profile):
             "its notebook trains it."
         )
     recipe = recipes.ALL[name]
-    if old.get("architecture") != models.fingerprint(recipes.builder(recipe, profile)()):
+    if old.get("architecture") != fingerprint(recipes.builder(recipe, profile)()):
         raise ValueError(
             f"Expected the architecture that recipes.py has for {name}, got another: it was changed since."
         )
-    kept = {key: old[key] for key in TRAINED if key in old} | {key: old.get(key) for key in OPTIONS}
-    run = recipes.train(name, profile, **kept, runs=profile.runs.parent / "reproduced", saved=(), shelf=None)
-    new, model = run.settings, saving.load_model(path)
+    changes = {key: value for key, value in vars(Settings.read(old)).items() if key not in ("name", *OF_ITS_DATA)}
+    run = recipes.train(name, profile, **changes | {"keep": ()}, places=Places(profile.runs.parent / "reproduced"))
+    new, model = run.settings.as_json(), saving.load_model(path)
     found = {"name": name, "settings": sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))}
     found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != metadata.version(p)}
     found["machines"] = [card.get("machine"), saving.machine()]
@@ -46,8 +47,8 @@ def reproduce(path, profile):
 
 def _compare(old, new, recipe, profile):
     """Return the differences in weights and in test scores of two models of a recipe."""
-    pairs = zip(old.get_weights(), new.get_weights(), strict=True)
-    differences = [float(np.abs(a - b).max()) if a.shape == b.shape else np.inf for a, b in pairs]
+    weights = zip(old.get_weights(), new.get_weights(), strict=True)
+    differences = [float(np.abs(a - b).max()) if a.shape == b.shape else np.inf for a, b in weights]
     sizes = {"num_train": 1, "num_val": 1, "num_test": profile.num_test, "profile": profile.name}
     test = noise.load_task(recipe.task, **sizes, **recipe.strength).test
     scores = [evaluation.score_model(model, test) for model in (old, new)]

@@ -7,8 +7,6 @@ from denoise_utils.running.run_folder import RunFolder
 from denoise_utils.saved import cards
 from denoise_utils.zoo import recipes
 
-OPTIONS = ("weight_decay", "average", "keep")  # a run with one that its recipe does not name is not the recipe's
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -31,28 +29,25 @@ class Standing:
 def find_standing(name, profile, seed=0):
     """Return the Standing of the recipe `name`: of its run here or on the shelf, or of the saved model it became."""
     wanted = recipes.settings_of(name, profile, seed)
-    places = [place for place in (profile.runs, profile.shelf) if place]
-    folders = [RunFolder(path) for place in places for path in sorted(place.glob(f"{name}-*"))]
+    places = recipes.places_of(name, profile, seed)
+    found = [path for place in (places.runs, places.shelf) if place for path in sorted(place.glob(f"{name}-*"))]
+    folders = map(RunFolder, found)
     found = [folder for folder in folders if _is_of(folder.settings, wanted, profile)]
     furthest = max(found, key=lambda folder: (folder.finished, len(folder.history)), default=None)
     if furthest and furthest.finished:
-        return Standing(name, seed, wanted["epochs"], _seconds(furthest.history), finished=True)
-    for path in (profile.models / f"{name}.h5", profile.models / "seeds" / f"{name}_{seed}.h5"):
+        return Standing(name, seed, wanted.epochs, _seconds(furthest.history), finished=True)
+    for path in places.saved:
         if path.is_file():
             card = saving.read_card(path)
             if _is_of(card.get("settings", {}), wanted, profile):
-                return Standing(name, seed, wanted["epochs"], _seconds(cards.read_history(card)), finished=True)
-    return Standing(name, seed, wanted["epochs"], _seconds(furthest.history) if furthest else ())
+                return Standing(name, seed, wanted.epochs, _seconds(cards.read_history(card)), finished=True)
+    return Standing(name, seed, wanted.epochs, _seconds(furthest.history) if furthest else ())
 
 
-def _is_of(settings, wanted, profile):
-    """Say whether a run's settings are those of a recipe, as far as they can be known without the data."""
-    images = settings.get("data", {}).get("images", {}).get("train")
-    return (
-        all(settings.get(key) == value for key, value in wanted.items())
-        and not any(key in settings for key in OPTIONS if key not in wanted)
-        and images == (profile.num_train or images)
-    )
+def _is_of(told, wanted, profile):
+    """Say whether the settings that a run or a card has are those of a recipe, as far as is known without the data."""
+    images = told.get("data", {}).get("images", {}).get("train")
+    return wanted.trains_as(told) and images == (profile.num_train or images)
 
 
 def _seconds(history):
