@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from denoise_utils.opening import keras2, remedies, safe_open
+from denoise_utils.opening import container, keras2, remedies, safe_open
 from denoise_utils.saved import cards, portable
 
 MAX_CARD = 1_000_000  # characters
@@ -179,7 +179,7 @@ def _build(path, config):
         return keras.models.load_model(path, compile=False, safe_mode=True)
     model = keras.models.model_from_json(json.dumps(config | {"module": "keras", "registered_name": None}))
     with h5py.File(path) as file:
-        weights = safe_open.find_weights(file["model_weights"], old=True)
+        weights = container.find_weights(file["model_weights"], old=True)
         for layer in config["config"]["layers"]:
             name = layer["config"]["name"]
             trainable, others = _list_weights(model, layer)
