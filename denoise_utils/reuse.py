@@ -21,6 +21,7 @@ from denoise_utils.system import stopping, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
+MAX_WHOLE = 2**30  # the same where the picture must not be cut: a photograph of 12 megapixels passes many a small model
 BATCH = 256  # windows at once, at most
 RAMP = 16  # pixels over which two tiles fade into each other
 
@@ -187,5 +188,5 @@ def survey(model):
 
 def _bound_window(found):
     """Return the pixels of a window's side at most: what its largest tensor takes is bounded."""
-    largest = math.isqrt(int(MAX_BYTES / (4 * found.numbers)))
+    largest = math.isqrt(int((MAX_WHOLE if found.whole else MAX_BYTES) / (4 * found.numbers)))
     return max(largest // found.multiple, 1) * found.multiple

@@ -95,7 +95,7 @@ def test_picture_is_not_cut_for_a_model_that_uses_means(monkeypatch, rng):
     whole = evaluation.clip(model.predict_on_batch(image))
     monkeypatch.setattr(reuse, "TILE", 64)
     assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-6
-    monkeypatch.setattr(reuse, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(reuse, "MAX_WHOLE", 2**17)
     with pytest.raises(
         ValueError, match=r'got 96 x 120: the layer "\w+" of this model sees the whole picture.*smaller'
     ):

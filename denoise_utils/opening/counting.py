@@ -31,7 +31,7 @@ class Count:
 
 
 def count(config, layers, weights):
-    """Return the Count of an admitted `config` with its `layers` (graph.Layer), and the HDF5 group of its weights."""
+    """Return the Count of an admitted `config` with its `layers` (parts.Layer), and the HDF5 group of its weights."""
     sizes = []
 
     def collect(_, item):

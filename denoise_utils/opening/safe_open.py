@@ -24,7 +24,7 @@ COPIES = 8  # that loading makes of a weight at most: its start, the stored numb
 class Contents:
     """What a checked .h5 holds."""
 
-    layers: list  # of graph.Layer, in the order of the file's config
+    layers: list  # of parts.Layer, in the order of the file's config
     count: counting.Count
     keras_version: str | None  # that wrote it
     config: dict | None = None  # of a file of Keras 1 or 2, as Keras 3 would write it
@@ -134,7 +134,7 @@ def _inspect(file, version, max_bytes, longest):
 
 
 def _follow(config, max_bytes):
-    """Return the layers of an admitted config, as graph.Layer."""
+    """Return the layers of an admitted config, as parts.Layer."""
     with _explained():
         allow_list.check_depth(config)
         allow_list.check_model(config)
