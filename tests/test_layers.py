@@ -48,7 +48,7 @@ def draw_transposed(rng):
     dilation = int(rng.integers(1, 5))
     stride = int(rng.integers(1, 4)) if dilation == 1 else 1
     extra = 1 if dilation == 1 and stride == 2 and size % 2 and padding == "same" else None
-    layer = layers.Conv2DTranspose(CHANNELS, size, stride, padding, extra, dilation_rate=dilation)
+    layer = layers.Conv2DTranspose(CHANNELS, size, stride, padding, output_padding=extra, dilation_rate=dilation)
     more = max((size - 1) * dilation + 1 - stride, 0) if padding == "valid" else 0
     return keep_size(layer, 1 / stride, -more)
 
@@ -106,7 +106,7 @@ def both_ways(layer):
 
 
 DRAWN = {  # with options that matter
-    "Conv2D": draw_convolution(lambda size, options: layers.Conv2D(CHANNELS, size, groups=2, **options)),
+    "Conv2D": draw_convolution(lambda size, options: layers.Conv2D(CHANNELS, size, **options)),
     "DepthwiseConv2D": draw_convolution(lambda size, options: layers.DepthwiseConv2D(size, **options)),
     "SeparableConv2D": draw_convolution(lambda size, options: layers.SeparableConv2D(CHANNELS, size, **options)),
     "Conv2DTranspose": draw_transposed,
@@ -178,7 +178,7 @@ def test_picture_in_tiles_is_the_picture_whole(kind, seed, monkeypatch, rng):
     monkeypatch.setattr(reuse, "RAMP", 2)
     cut = reuse._cut(sides[0], None, found, 4096).window < sides[0]
     assert cut == (not found.whole) and (bool(found.whole) or kind not in SEES_ALL)
-    assert expected.shape == image.shape and np.ptp(expected) > 0.01, "or this test proves nothing"
+    assert expected.shape == image.shape and np.ptp(expected) > 1e-3, "or this test proves nothing"
     assert np.abs(reuse.denoise(model, image) - expected).max() < 1e-5
 
 
