@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from denoise_utils import evaluation, models, noise, saving
+from denoise_utils import evaluation, noise, saving
 from denoise_utils.measures import page
+from denoise_utils.opening import safe_open
 from denoise_utils.reporting import scoring
 from denoise_utils.system import escaping, failures, files
 
@@ -87,7 +88,7 @@ def make_report(folder, cap, profile, report=None):
     for path in saving.find_models(folder):
         try:
             model, card = saving.load_model(path), saving.read_card(path)
-            row = _count(path, model, card, cap)
+            row = _count(path, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": "UNREADABLE", "reason": str(error)})
@@ -105,18 +106,18 @@ def make_report(folder, cap, profile, report=None):
     return report
 
 
-def _count(path, model, card, cap):
-    """Return the row of a loaded model, without scores."""
-    parameters, trainable = models.count_parameters(model)
+def _count(path, card, cap):
+    """Return the row of a model that was loaded, without scores."""
+    count = safe_open.inspect_model(path).count
     task, role = card.get("task"), card.get("role")
     return {
         "file": path.name,
         "task": task if task in ("digits", "pairs", *noise.TASKS) else ASSIGNMENT,
         "role": role if role in EXEMPT else "capped",
-        "parameters": parameters,
-        "trainable": trainable,
+        "parameters": count.parameters,
+        "trainable": count.trainable,
         "cap": cap,
-        "verdict": "PASS" if parameters <= cap else "OVER",
+        "verdict": "PASS" if count.parameters <= cap else "OVER",
         "kilobytes": path.stat().st_size / 1000,
     }
 

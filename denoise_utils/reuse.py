@@ -1,27 +1,29 @@
 """Run a saved model on images of any size: pad, cut into tiles, blend what overlaps, crop back.
 
-Two kinds of models are told apart by their input. Of a *free* one, (None, None, None, C), the strides say
-what a side must be a multiple of, and the kernels how far a pixel reaches: tiles overlap by more than that,
-so that a picture in tiles comes out as it would whole; nearly so where a layer averages over the whole image,
-which then is the tile. A *fixed* one, (None, 28, 28, C), sees windows of its own size, each half over the next,
-and blended. It knows nothing beyond its window: on a large picture it is as good as the windows are like the
-images that it was trained on.
+Two kinds of models are told apart by their input. Of a *free* one, (None, None, None, C), the strides say what a side
+must be a multiple of, and the kernels how far a pixel reaches: tiles overlap by more than that, so that a picture in
+tiles comes out as it would whole. Where a layer sees the whole picture, such as one that averages over it, nothing is
+cut, and a picture that is too large is refused. A *fixed* one, (None, 28, 28, C), sees windows of its own size, each
+half over the next, and blended. It knows nothing beyond its window: on a large picture it is as good as the windows
+are like the images that it was trained on.
 """
 
 import itertools
+import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from denoise_utils import data, evaluation, saving
-from denoise_utils.opening import remedies
+from denoise_utils.opening import allow_list, reach, remedies
 from denoise_utils.system import stopping, streams
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
+MAX_WHOLE = 2**30  # the same where the picture must not be cut: a photograph of 12 megapixels passes many a small model
 BATCH = 256  # windows at once, at most
-RAMP = 16  # pixels over which two tiles fade into each other, where a layer sees the whole tile
+RAMP = 16  # pixels over which two tiles fade into each other
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def denoise(model, images, *, per_channel=False):
     only if `per_channel`: each channel by itself. Raises ValueError or TypeError for other images, and
     ValueError for a model that does not give back images of its input's size, or reaches too far to be cut.
     """
-    multiple, reach, largest = survey(model)
+    found = survey(model)
+    largest = _bound_window(found)
     model = saving.unwrap(model)
     images = np.asarray(images)
     stack = _as_stack(images)
@@ -55,7 +58,13 @@ def denoise(model, images, *, per_channel=False):
     if channels != wanted and not split:
         hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
         raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
-    down, across = (_cut(stack.shape[i], model.input_shape[i], multiple, reach, largest) for i in (1, 2))
+    down, across = (_cut(stack.shape[i], model.input_shape[i], found, largest) for i in (1, 2))
+    if found.whole and down.window * across.window > largest**2:
+        raise ValueError(
+            f"Expected a picture of at most {largest} x {largest} pixels, got {stack.shape[1]} x {stack.shape[2]}: the "
+            f'layer "{found.whole}" of this model sees the whole picture, which cannot be cut into tiles then, and '
+            "takes too much memory whole. Make the picture smaller."
+        )
     streams.quiet_tensorflow()
     if model.input_shape[1:3] != (down.window, across.window):
         model.make_predict_function(force=True)  # traced for another size, some layers fail (bilinear upsampling)
@@ -80,20 +89,22 @@ def _as_stack(images):
     return stack if stack.dtype == np.uint8 else data.check_images(stack)
 
 
-def _cut(side, fixed, multiple, reach, largest):
+def _cut(side, fixed, found, largest):
     """Return the Axis of a side of `side` pixels, for windows of `fixed` pixels, or of any size if that is None.
 
-    Raises ValueError if the side has to be cut and windows of `largest` pixels do not show what a pixel reaches.
+    `found` is the model's reach.Reach. Raises ValueError if the side has to be cut and windows of `largest` pixels do
+    not show what a pixel reaches.
     """
     if fixed:
         length, window, margin, ramp = max(side, fixed), fixed, 0, fixed // 2
     else:
-        length, margin, ramp = (_round_up(pixels, multiple) for pixels in (side, reach, RAMP))
-        window = min(length, max(_round_up(TILE, multiple), 4 * (2 * margin + ramp)), largest)
+        length, margin, ramp = (_round_up(pixels, found.multiple) for pixels in (side, found.margin, RAMP))
+        window = min(length, max(_round_up(TILE, found.multiple), 4 * (2 * margin + ramp)), largest)
+        window = length if found.whole else window
         if window < length and window <= 2 * margin + ramp:
             raise ValueError(
-                f"Expected a picture of at most {largest} pixels a side, got {side}: this model looks {reach} pixels "
-                "around, and is too wide to be run on larger tiles. Make the picture smaller."
+                f"Expected a picture of at most {largest} pixels a side, got {side}: this model looks "
+                f"{found.margin} pixels around, and is too wide to be run on larger tiles. Make the picture smaller."
             )
     step = max(1, window - 2 * margin - ramp)  # no step where one window holds the whole side
     starts = (*range(0, length - window, step), length - window)
@@ -150,84 +161,32 @@ def _run(model, windows):
 
 
 def survey(model):
-    """Return (the multiple that a side must be, the pixels that a pixel reaches, those of a window's side at most).
+    """Return the opening.reach.Reach of a model: what a free side must be a multiple of, how far a pixel reaches.
 
-    They are read from the strides, sizes, kernels and channels of the model's layers, and ask nothing of a fixed
-    input. A layer that averages over the whole image has no reach: it sees as much as the tile. Raises
-    ValueError unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size.
+    They are read from the settings of the model's layers by the table that opening and counting read, too. Raises
+    ValueError unless the model maps one image (N, H, W, 1 or 3), channels last, to another of its size, and for a
+    layer that is not in the table, that does not fit its inputs, or that mixes the images of a batch.
     """
     evaluation.check_images_model(model)
-    _, reach, multiple, numbers = _trace(saving.unwrap(model))
-    largest = math.isqrt(int(MAX_BYTES / (4 * numbers)))
-    return multiple, math.ceil(reach), max(largest // multiple, 1) * multiple
+    model = saving.unwrap(model)
+    shape = model.input_shape[1:]
+    try:
+        saved = json.loads(model.to_json())
+        config = {"class_name": saved["class_name"], "config": saved["config"]}
+        allow_list.check_model(config)
+    except Exception as error:  # Keras cannot write each layer's settings down
+        reason = remedies.read_reason(error)
+        remedy = getattr(error, "remedy", remedies.rebuild("of standard layers and settings alone"))
+        raise ValueError(
+            f"Expected a model of standard Keras layers, got {reason}, and how far it looks is not known: {remedy}."
+        ) from None
+    try:
+        return reach.find_reach(config, shape)
+    except ValueError as error:
+        raise ValueError(f"Expected a model of images {shape}, got one that fails: {error}.") from None
 
 
-def _trace(model):
-    """Return (scale, reach, multiple, numbers) of a model, in pixels of its input.
-
-    The scale is what a step of the last tensor means; each call of a layer adds to those of its inputs. The
-    numbers are those that the largest tensor has for one pixel.
-    """
-    config, inside = model.get_config(), {layer.name: layer for layer in model.layers}
-    known, multiple, end, most = {}, 1, None, model.input_shape[-1]
-    waiting = list(_calls(config))
-    while waiting:
-        layer, end, tensors = next(call for call in waiting if all(tensor in known for tensor in call[2]))
-        waiting.remove((layer, end, tensors))
-        scale = max([known[tensor][0] for tensor in tensors], default=1)
-        reach = max([known[tensor][1] for tensor in tensors], default=0)
-        scale, reach, within, numbers = _follow(layer, inside.get(end[0]), scale, reach)
-        known[end] = scale, reach
-        multiple, most = math.lcm(multiple, within, max(1, round(scale))), max(most, numbers)
-    if named := config.get("output_layers"):
-        name, call, _ = named if isinstance(named[0], str) else named[0]
-        end = name, call - ("input_layers" in inside[name].get_config())  # a model's own graph counts as a call
-    return *known[end], multiple, most
-
-
-def _calls(config):
-    """Yield (layer, key, keys of its inputs) for each call of a layer; one that is used again has several."""
-    chain, previous = "input_layers" not in config, []  # Sequential or functional
-    for layer in config.get("layers", ()):
-        name = layer["config"]["name"]
-        if chain:
-            yield layer, (name, 0), previous
-            previous = [(name, 0)]
-            continue
-        for number, node in enumerate(layer["inbound_nodes"] or [[]]):
-            yield layer, (name, number), list(_histories(node))
-
-
-def _histories(part):
-    """Yield (layer, call) of each tensor that a node of the configuration mentions."""
-    if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
-        yield tuple(part["config"]["keras_history"][:2])
-    elif isinstance(part, dict | list | tuple):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from _histories(inner)
-
-
-def _follow(layer, built, scale, reach):
-    """Return (scale, reach, largest multiple inside, numbers) after one call of a layer: its config, the layer."""
-    config = layer["config"]
-    if "layers" in config:  # a model within the model
-        inner_scale, inner_reach, multiple, numbers = _trace(built)
-        return scale * inner_scale, reach + scale * inner_reach, round(scale * multiple), numbers / scale**2
-    scale, reach = _add_layer(layer["class_name"], config, scale, reach)
-    shape = getattr(getattr(built, "output", None), "shape", ())
-    return scale, reach, 1, shape[-1] / scale**2 if len(shape) == 4 else 0
-
-
-def _add_layer(kind, config, scale, reach):
-    """Return (scale, reach) after a plain layer."""
-    kernel = _largest(config.get("kernel_size") or config.get("pool_size"))
-    strides, size = _largest(config.get("strides")), _largest(config.get("size"))
-    if kind.endswith("Transpose"):
-        return scale / strides, reach + scale * kernel
-    around = kernel // 2 * _largest(config.get("dilation_rate")) + strides - 1
-    around += config.get("interpolation") == "bilinear"
-    return scale * strides / size, reach + scale * around
-
-
-def _largest(sizes):
-    return max(sizes) if isinstance(sizes, list | tuple) else sizes or 1
+def _bound_window(found):
+    """Return the pixels of a window's side at most: what its largest tensor takes is bounded."""
+    largest = math.isqrt(int((MAX_WHOLE if found.whole else MAX_BYTES) / (4 * found.numbers)))
+    return max(largest // found.multiple, 1) * found.multiple

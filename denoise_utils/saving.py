@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from denoise_utils.opening import keras2, remedies, safe_open
+from denoise_utils.opening import container, keras2, remedies, safe_open
 from denoise_utils.saved import cards, portable
 from denoise_utils.system import files
 from denoise_utils.system.files import hash_file, write_csv, write_text  # noqa: F401  that the notebooks call
@@ -101,7 +101,7 @@ def _build(path, config):
         return keras.models.load_model(path, compile=False, safe_mode=True)
     model = keras.models.model_from_json(json.dumps(config | {"module": "keras", "registered_name": None}))
     with h5py.File(path) as file:
-        weights = safe_open.find_weights(file["model_weights"], old=True)
+        weights = container.find_weights(file["model_weights"], old=True)
         for layer in config["config"]["layers"]:
             name = layer["config"]["name"]
             trainable, others = _list_weights(model, layer)

@@ -6,7 +6,7 @@ import re
 from denoise_utils.cli import arguments
 from denoise_utils.grading import page as grade_page
 from denoise_utils.grading import submissions
-from denoise_utils.opening import counting, shapes
+from denoise_utils.opening import counting, layers
 from tests.conftest import ROOT
 
 
@@ -35,5 +35,5 @@ def test_assignment_quotes_the_report():
 def test_assignment_lists_what_is_admitted():
     text = (ROOT / "ASSIGNMENT.md").read_text(encoding="utf-8")
     listed = text.partition("## Layers that are admitted")[2].partition("\n## ")[0]
-    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(["Input", *shapes.RULES])
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(["Input", *layers.TABLE])
     assert "ASSIGNMENT.md" in grade_page.ADVICE["REFUSED"]

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from denoise_utils import noise
+from denoise_utils import noise, profiles, report
+from denoise_utils.cli import show
 from denoise_utils.grading import one as grade_one
 from denoise_utils.grading import submissions
 from denoise_utils.opening import counting
@@ -55,33 +56,53 @@ def test_single_image_cannot_be_compared(tmp_path, twenty):
     assert (row["verdict"], row["flags"]) == ("PASS", [])
 
 
-def test_constants_are_counted_and_settings_are_not():
-    padding, nodes = [[1, 2], [3, 4]], [[["input", 0, 0, {}], ["other", 0, 0, {}]] * 20]
-    big = {"class_name": "__numpy__", "config": {"value": [[1.0] * 10] * 10}}
-    assert counting.count_constants({"padding": padding, "nodes": nodes, "shape": [None, 28, 28, 1]}) == 0
-    assert counting.count_constants({"layers": [{"scale": big}, {"edges": [0.5] * 17}, "text"]}) == 117
+@pytest.mark.parametrize("name", ["constant scalars.h5", "at the cap.h5", "frozen small.h5", "hides more.h5"])
+def test_report_grader_and_show_count_alike(name, tmp_path, twenty):
+    """What acts as a weight in the settings, what no layer has, and what is no parameter of training."""
+    row = grade_here(handins.MANY[name].make, tmp_path, twenty)
+    found = report.make_report(tmp_path, 3600, profiles.load_profile("tiny")).models
+    assert [(one["parameters"], one["verdict"]) for one in found] == [(row["parameters"], row["verdict"])]
+    assert show.describe(tmp_path / "one.h5").startswith(f"one.h5: {row['parameters']:,} parameters, {row['verdict']} ")
+
+
+def in_a_model(kind, settings, number):
+    """Return the config of a model of so many layers of one kind, without their names."""
+    return {"class_name": "Sequential", "config": {"layers": [{"class_name": kind, "config": settings}] * number}}
+
+
+LEAKY = {"class_name": "LeakyReLU", "config": {"negative_slope": 0.01}}
+DRAWN = {"class_name": "Constant", "config": {"value": 0.7}}
+NORM = {"class_name": "MaxNorm", "config": {"max_value": 2}}
 
 
 @pytest.mark.parametrize(
-    ("settings", "number"),
+    ("kind", "settings", "number"),
     [
-        ({"scale": 0.5}, 1),
-        ({"scale": 0.5, "offset": [0.1] * 16}, 17),
-        ({"scale": 1.0, "offset": 0, "threshold": 0.0, "max_value": None}, 0),
-        ({"scale": True, "center": True, "momentum": 0.9, "epsilon": 1e-6}, 0),  # of a normalisation
-        ({"epsilon": 40.0}, 1),  # it scales as a weight does
-        ({"negative_slope": 0.30000001192092896}, 0),  # the default, as Keras 2 wrote it
-        ({"negative_slope": 0.2, "threshold": 0.1, "max_value": 3.0}, 3),
-        ({"activation": {"class_name": "LeakyReLU", "config": {"negative_slope": 0.01}}}, 1),
-        ({"kernel_initializer": {"config": {"value": 0.7}}, "bias_constraint": {"config": {"max_value": 2}}}, 0),
-        ({"filters": 7, "kernel_size": [3, 3], "strides": 2, "rate": 0.3, "seed": 5, "axis": [1, 2], "l2": 0.1}, 0),
+        ("Rescaling", {"scale": 0.5}, 1),
+        ("Rescaling", {"scale": 0.5, "offset": [0.1] * 16}, 17),
+        ("Rescaling", {"scale": [[1.0] * 10] * 10}, 100),  # a place for numbers, whatever stands in it
+        ("Rescaling", {"scale": 1.0, "offset": 0}, 0),
+        ("ReLU", {"threshold": 0.0, "max_value": None}, 0),
+        ("ReLU", {"negative_slope": 0.2, "threshold": 0.1, "max_value": 3.0}, 3),
+        ("BatchNormalization", {"scale": True, "center": True, "momentum": 0.9, "epsilon": 1e-6}, 0),
+        ("BatchNormalization", {"epsilon": 40.0}, 1),  # it scales as a weight does
+        ("LeakyReLU", {"negative_slope": 0.30000001192092896}, 0),  # the default, as Keras 2 wrote it
+        ("Conv2D", {"activation": LEAKY}, 1),
+        ("Conv2D", {"kernel_initializer": DRAWN, "bias_constraint": NORM}, 0),
+        ("Conv2D", {"filters": 7, "kernel_size": [3, 3], "strides": 2}, 0),
+        ("ZeroPadding2D", {"padding": [[1, 2], [3, 4]]}, 0),
+        ("Dropout", {"rate": 0.3, "seed": 5}, 0),
     ],
 )
-def test_settings_that_act_as_weights_are_counted_beyond_sixteen(settings, number):
-    config = {"layers": [{"class_name": "Some", "config": settings}] * 20}
+def test_settings_that_act_as_weights_are_counted_beyond_sixteen(kind, settings, number):
+    config = in_a_model(kind, settings, 20)
     assert counting.count_constants(config) == 20 * number
-    few = {"layers": [{"config": {"scale": 0.5}}] * 16}
-    assert counting.count_constants(few) == 0 and counting.count_constants({"layers": few["layers"] * 2}) == 32
+    assert counting.count_constants({"class_name": "Functional", "config": {"layers": [config]}}) == 20 * number
+
+
+def test_sixteen_such_numbers_are_free():
+    assert counting.count_constants(in_a_model("Rescaling", {"scale": 0.5}, 16)) == 0
+    assert counting.count_constants(in_a_model("Rescaling", {"scale": 0.5}, 17)) == 17
 
 
 def test_output_outside_the_range_is_flagged():

@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 from denoise_utils import evaluation, models, reuse, saving
+from denoise_utils.opening.reach import Reach
 from tests.conftest import ROOT
 
 SMALL = ROOT / "models" / "gaussian_small.h5"
@@ -28,6 +29,12 @@ def tied_model(steps=8, strides=2, channels=1):
         x = layers.UpSampling2D(strides)(x)
     x = layers.Conv2D(channels, 3, padding="same", kernel_initializer="orthogonal", activation="sigmoid")(x)
     return keras.Model(inputs, x)
+
+
+def cut(side, model):
+    """Return how a side of so many pixels is cut for `model`."""
+    found = reuse.survey(model)
+    return reuse._cut(side, None, found, reuse._bound_window(found))
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +84,22 @@ def test_tiles_agree_with_the_whole_picture(monkeypatch, rng, steps, strides):
     image = rng.random((1, 420, 346, 1), dtype=np.float32)
     whole = model.predict_on_batch(image)
     monkeypatch.setattr(reuse, "TILE", 64)
-    assert reuse._cut(420, None, *reuse.survey(model)).window < 346
+    assert cut(420, model).window < 346
     assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-5
 
 
-def test_tiles_of_a_model_that_uses_means_are_nearly_the_whole_picture(monkeypatch, clutter, digits, rng):
-    """Each tile has means of its own; those of a sheet's parts are about those of the sheet."""
+def test_picture_is_not_cut_for_a_model_that_uses_means(monkeypatch, rng):
     model = saving.load_model(SMALL)
     assert any(isinstance(layer, layers.GlobalAveragePooling2D) for layer in model.layers)
-    sheet = np.block([[digits[(12 * i + j) % 40, ..., 0] for j in range(12)] for i in range(12)])
-    noisy = np.clip(sheet + rng.normal(0, 0.2, sheet.shape), 0, 1).astype(np.float32)
-    whole = reuse.denoise(model, noisy)
+    image = rng.random((1, 96, 120, 1), dtype=np.float32)
+    whole = evaluation.clip(model.predict_on_batch(image))
     monkeypatch.setattr(reuse, "TILE", 64)
-    assert reuse._cut(336, None, *reuse.survey(model)).window < 336
-    change = np.abs(reuse.denoise(model, noisy) - whole)
-    room = 1 if clutter.label.startswith("MNIST") else 5  # the digits that stand in are unlike those it learned
-    assert 0 < change.max() < 0.1 * room and change.mean() < 0.003 * room
+    assert np.abs(reuse.denoise(model, image) - whole).max() < 1e-6
+    monkeypatch.setattr(reuse, "MAX_WHOLE", 2**17)
+    with pytest.raises(
+        ValueError, match=r'got 96 x 120: the layer "\w+" of this model sees the whole picture.*smaller'
+    ):
+        reuse.denoise(model, image)
 
 
 def test_tiles_of_a_model_with_poolings_and_skips_agree(monkeypatch, rng):
@@ -107,7 +114,7 @@ def test_tiles_of_a_model_with_poolings_and_skips_agree(monkeypatch, rng):
     image = rng.random((1, 700, 508, 3), dtype=np.float32)
     expected = evaluation.clip(model.predict_on_batch(image))
     monkeypatch.setattr(reuse, "TILE", 32)
-    assert reuse.survey(model)[0] == 4 and reuse._cut(700, None, *reuse.survey(model)).window < 508
+    assert reuse.survey(model).multiple == 4 and cut(700, model).window < 508
     assert np.abs(reuse.denoise(model, image) - expected).max() < 1e-5
 
 
@@ -119,12 +126,12 @@ def test_survey_reads_multiple_and_reach(nested):
     if nested:
         chain = [keras.Sequential([layers.Input((None, None, 1)), *chain[:2]]), *chain[2:]]
     model = keras.Sequential([layers.Input((None, None, 1)), *chain])
-    multiple, reach, _ = reuse.survey(model)
+    found = reuse.survey(model)
     image = np.zeros((1, 64, 64, 1), np.float32)
     changed = image.copy()
     changed[0, 32, 32] = 1
     moved = np.argwhere(np.abs(model.predict_on_batch(changed) - model.predict_on_batch(image))[0, ..., 0] > 0) - 32
-    assert multiple == 4 and np.abs(moved).max() <= reach <= np.abs(moved).max() + 4
+    assert found.multiple == 4 and np.abs(moved).max() <= found.margin <= np.abs(moved).max() + 4
 
 
 def test_blended_windows_beat_windows_side_by_side(digits):
@@ -141,7 +148,7 @@ def test_blended_windows_beat_windows_side_by_side(digits):
 def test_weights_of_windows_add_up_to_one():
     whole = (28, None, 1, 6)  # a side of twice the reach and a ramp, which is no longer than its one window
     for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50), whole):
-        axis = reuse._cut(side, fixed, multiple, reach, 4096)
+        axis = reuse._cut(side, fixed, Reach(multiple, reach, 1), 4096)
         total = np.zeros(axis.length)
         for start, weights in zip(axis.starts, axis.weights, strict=True):
             assert start % multiple == 0
@@ -253,7 +260,7 @@ def dilated(filters, dilations):
 def test_window_is_bounded_by_the_widest_layer():
     inputs, plain = layers.Input((None, None, 1)), dilated(64, [2**n for n in range(9)])
     for model in (plain, keras.Model(inputs, plain(inputs))):  # the same inside another
-        axis = reuse._cut(4000, None, *reuse.survey(model))
+        axis = cut(4000, model)
         assert 1024 < axis.window < 4000 and axis.window**2 * 64 * 4 <= reuse.MAX_BYTES
 
 
@@ -261,17 +268,18 @@ def test_window_is_bounded_at_the_scale_of_the_widest_layer():
     inputs = layers.Input((None, None, 1))
     finer = layers.Conv2D(64, 3, padding="same")(layers.UpSampling2D(2)(inputs))
     finer = keras.Model(inputs, layers.Conv2D(1, 3, strides=2, padding="same")(finer))
-    assert reuse._cut(4000, None, *reuse.survey(finer)).window == 724  # 256 numbers for a pixel
+    assert cut(4000, finer).window == 724  # 256 numbers for a pixel
     coarser = layers.Conv2D(512, 3, strides=8, padding="same")(inputs)
     coarser = keras.Model(inputs, layers.Conv2D(1, 1)(layers.UpSampling2D(8)(coarser)))
-    assert reuse.survey(coarser)[2] == reuse.survey(dilated(512, [1]))[2] == 512
+    found = [reuse._bound_window(reuse.survey(model)) for model in (coarser, dilated(512, [1]))]
+    assert found == [512, 512]
 
 
 def test_model_that_reaches_further_than_a_tile_can_show_is_refused():
-    found = reuse.survey(dilated(256, [2**n for n in range(9)]))
+    model = dilated(256, [2**n for n in range(9)])
     with pytest.raises(ValueError, match=r"at most 724 pixels a side, got 4000: this model looks 512 pixels around"):
-        reuse._cut(4000, None, *found)
-    assert reuse._cut(700, None, *found).window == 700  # as a whole
+        cut(4000, model)
+    assert cut(700, model).window == 700  # as a whole
 
 
 PROGRAM = """

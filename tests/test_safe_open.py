@@ -17,7 +17,7 @@ from keras import layers
 from keras.src.legacy.saving import saving_utils
 
 from denoise_utils import models, saving
-from denoise_utils.opening import graph, safe_open
+from denoise_utils.opening import container, graph, safe_open
 from denoise_utils.zoo import originals
 from tests.conftest import ROOT
 
@@ -231,7 +231,7 @@ def swap_kernel_filter(weights):
 
 
 def add_groups(weights):
-    for number in range(safe_open.MAX_OBJECTS + 1):
+    for number in range(container.MAX_OBJECTS + 1):
         weights.create_group(f"more_{number}")
 
 
@@ -419,7 +419,7 @@ BAD = {
     "input of two shapes": write_row(image(2, batch_input_shape=[None, 900]), DENSE, weights={"d": [(2, 5)]}),
     "input that is none": write_row(
         image(2),
-        ("ReLU", {"name": "r", "batch_input_shape": [None, 2], "nodes": node("i")}),
+        ("ReLU", {"name": "r", "nodes": node("i")}),
         ("Dense", DENSE[1] | {"nodes": node("r")}),
         weights={"d": [(2, 5)]},
         kind="Functional",
@@ -459,11 +459,11 @@ BOUNDS = {
     "compressed twice": "compressed or in parts",
     "input of two shapes": 'the input "i" of two shapes',
     "input that is none": 'the layer "r" as an input, which is no InputLayer',
-    "input of the old way": "in the way of old versions",
+    "input of the old way": 'the setting "batch_input_shape", which is not on the list',
     "no strides": "with weights of [(9, 5)] instead of [(49, 5)]",
     "two axes": "2 axes instead of one",
     "softmax of two axes": "2 axes instead of one",
-    "number for a switch": "scale -3, which is neither on nor off",
+    "number for a switch": "scale -3 instead of true or false",
     "list of scales": "a scale of shape (1000, 1, 1, 1), which does not fit its input of (4, 5, 6)",
     "call in an unknown form": "a config in an unknown form",
     "name that is no text": "a text that is not UTF-8",

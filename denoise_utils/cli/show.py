@@ -21,7 +21,8 @@ def describe(path, cap=profiles.CAP):
     path = Path(path)
     contents = safe_open.inspect_model(path)
     card = saving.read_card(path)
-    verdict = f"{contents.parameters:,} parameters, {'PASS' if contents.parameters <= cap else 'OVER'} (cap {cap:,})"
+    number = contents.count.parameters
+    verdict = f"{number:,} parameters, {'PASS' if number <= cap else 'OVER'} (cap {cap:,})"
     lines = [f"{plain(path.name)}: {verdict}"]
     if saving.card_matches(path) is False:
         name, card_name = plain(path.name), plain(path.with_suffix(".json").name)
@@ -127,6 +128,7 @@ def describe_folder(folder):
         removed = ": ".join(text for text in (card.get("task"), card.get("noise")) if text)
         psnrs = [_dict(card.get(key)).get("psnr") for key in ("noisy_input_scores", "test_scores")]
         gain = ", ".join(f"{psnr:.1f}" for psnr in psnrs if _is_number(psnr)) or "-"
-        cells = (path.name, removed, card.get("role", "-"), f"{contents.parameters:,}", card.get("input", "-"), gain)
+        number = f"{contents.count.parameters:,}"
+        cells = (path.name, removed, card.get("role", "-"), number, card.get("input", "-"), gain)
         rows.append("| " + " | ".join(markdown(_shown(cell)) for cell in cells) + " |")
     return "\n".join(rows)

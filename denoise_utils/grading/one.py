@@ -18,7 +18,7 @@ import numpy as np
 from denoise_utils import evaluation, noise, saving
 from denoise_utils.grading import submissions
 from denoise_utils.measures import page
-from denoise_utils.opening import counting, remedies
+from denoise_utils.opening import counting, remedies, safe_open
 from denoise_utils.system import files
 
 NUM_SHOWN = 10  # images on the sheet
@@ -125,6 +125,13 @@ def _changes(model, noisy, output):
     return any(np.abs(images - output[rows]).max() > TOLERANCE for rows, images in again)
 
 
+def _shape(shape):
+    """Return the shape of one image as "28x28x1"; "?" stands for an open side."""
+    if not isinstance(shape, tuple):
+        return f"{len(shape)} of them"
+    return "x".join("?" if size is None else str(size) for size in shape[1:])
+
+
 def load_exam(folder):
     """Return (settings, pairs) that grading.write_exam left in `folder`; the images stay on disk."""
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
@@ -144,25 +151,26 @@ def _sheet(images):
 def grade(path, settings, pairs, note):
     """Grade the .h5 at `path`; `note` takes every finding as keywords, the verdict last."""
     try:
-        stored, constants = counting.count_stored(path)
-        note(stored=stored, constants=constants, parameters=stored + constants)
+        safe_open.check_readable(path)
     except ValueError as error:
         return note(verdict="BROKEN", reason=str(error))
     try:
+        count = safe_open.inspect_model(path).count
+        note(parameters=count.parameters, **vars(count))
         model = saving.load_model(path)
     except (ValueError, OSError) as error:
         return note(verdict="REFUSED", reason=remedies.read_reason(error))
     try:
-        counts = counting.count_built(model, stored, constants, settings["cap"])
-        note(**counts)
+        flags = counting.find_flags(count, settings["cap"])
+        note(flags=flags, input=_shape(model.input_shape), output=_shape(model.output_shape))
         check_shapes(model, pairs.noisy.shape[1:])
         output, milliseconds = denoise(model, pairs.noisy)
-        flags = counts["flags"] + check_size(path) + find_cheats(model, pairs, output)
+        flags = flags + check_size(path) + find_cheats(model, pairs, output)
         note(flags=flags, milliseconds=milliseconds)
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
         return note(verdict="BROKEN", reason=remedies.read_reason(error))
-    return note(verdict="PASS" if counts["parameters"] <= settings["cap"] else "OVER")
+    return note(verdict="PASS" if count.parameters <= settings["cap"] else "OVER")
 
 
 def main(words):

@@ -1,1 +1,1 @@
-"""What is looked at before Keras opens a file: container, allowed layers, graph, shapes, counts, older dialects."""
+"""What is looked at before Keras opens a file: container, admitted settings, graph, table of layers, counts, reach."""

@@ -1,62 +1,16 @@
-"""Admit from a saved model's config what standard layers need, and nothing that could name or hold code."""
+"""Admit from a saved model's config what the table of layers lists, and nothing that could name or hold code."""
 
-import math
-
-from denoise_utils.opening import remedies, shapes
+from denoise_utils.opening import remedies
+from denoise_utils.opening.layers import INPUT, TABLE, kinds
 from denoise_utils.system.escaping import plain
 
 MODELS = ("Functional", "Model", "Sequential")
-MAX_NUMBER = 1_000_000  # of any whole number but a seed
 MAX_DEPTH = 40  # of lists and dicts inside each other: 5 models inside each other and more
-MAX_NAME = 200  # characters
-
-
-def _words(text):
-    return frozenset(text.split())
-
-
-ACTIVATIONS = _words(
-    "linear relu relu6 leaky_relu elu selu gelu silu swish softplus softsign softmax log_softmax sigmoid hard_sigmoid "
-    "hard_silu hard_swish log_sigmoid tanh hard_tanh tanh_shrink exponential mish celu sparse_plus squareplus"
-)
-INITIALIZERS = _words(
-    "Zeros Ones Constant Identity Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling "
-    "GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform"
-)
-INITIALIZER_WORDS = _words(
-    "zeros ones constant identity orthogonal random_normal random_uniform truncated_normal variance_scaling "
-    "glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform "
-    "fan_in fan_out fan_avg normal uniform untruncated_normal"
-)
-PENALTIES = _words("L1 L2 L1L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm")
-DTYPES = _words("float16 bfloat16 float32 float64 mixed_float16 mixed_bfloat16")
-WORDS = ACTIVATIONS | INITIALIZERS | INITIALIZER_WORDS | DTYPES
-WORDS |= _words("same valid channels_last channels_first nearest bilinear bicubic area lanczos3 lanczos5 l1 l2 l1_l2")
-OBJECTS = INITIALIZERS | PENALTIES | {"DTypePolicy", *shapes.ACTIVATION_LAYERS}
 OBJECT_MODULES = {"keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints"}
 LAYER_MODULES = {"keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential"}
-
-SWITCHES = _words(
-    "trainable sparse ragged optional use_bias keepdims center scale synchronized renorm rms_scaling "
-    "crop_to_aspect_ratio pad_to_aspect_ratio antialias"
-)
-
 LAYER_KEYS = {"class_name", "config", "name", "inbound_nodes", "module", "registered_name", "build_config"}
-MODEL_KEYS = {"name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape"}
-WEIGHT_KEYS = {
-    f"{weight}_{kind}"
-    for weight in _words("kernel bias depthwise pointwise gamma beta moving_mean moving_variance alpha activity")
-    for kind in ("initializer", "regularizer", "constraint")
-}
-KEYS = WEIGHT_KEYS | _words(
-    "name trainable dtype batch_shape batch_input_shape sparse ragged optional "
-    "filters units kernel_size strides padding output_padding data_format dilation_rate groups depth_multiplier "
-    "activation use_bias pool_size keepdims size interpolation cropping target_shape dims "
-    "axis momentum epsilon center scale synchronized renorm renorm_momentum rms_scaling shared_axes "
-    "rate seed noise_shape stddev max_value min_value negative_slope threshold alpha offset order "
-    "height width crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value antialias "
-    "l1 l2 factor mode value mean minval maxval gain distribution input_axes output_axes"
-)
+MODEL = {key: kinds.COMMON[key] for key in ("name", "trainable", "dtype")} | {"build_input_shape": kinds.SIDES}
+MODEL_KEYS = {*MODEL, "layers", "input_layers", "output_layers"}
 
 
 def check_depth(config):
@@ -77,8 +31,7 @@ def check_model(model):
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise ValueError(f'no list of layers in "{name}"')
     _check_keys(config, MODEL_KEYS, name)
-    for key in ("name", "trainable", "dtype", "build_input_shape"):
-        _check_value(key, config.get(key), name)
+    _check_settings(MODEL, {key: value for key, value in config.items() if key in MODEL}, name)
     for layer in config["layers"]:
         if isinstance(layer, dict) and layer.get("class_name") in MODELS:
             check_model(layer)
@@ -88,12 +41,12 @@ def check_model(model):
             _check_nodes(layer)
 
 
-def _check_layer_itself(layer, kinds):
-    """Return the class and the name of a layer, or of a model, whose class must be one of `kinds`."""
+def _check_layer_itself(layer, classes):
+    """Return the class and the name of a layer, or of a model, whose class must be one of `classes`."""
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
         raise ValueError("a layer without a config")
     kind, name = layer.get("class_name"), layer["config"].get("name")
-    if kind not in kinds:
+    if kind not in classes:
         raise remedies.refuse_class(_short(name), _short(kind), layer["config"])
     if layer.get("module") not in (None, *LAYER_MODULES) or layer.get("registered_name") not in (None, kind):
         named = layer.get("registered_name") or layer.get("module")
@@ -108,20 +61,24 @@ def _check_layer_itself(layer, kinds):
 
 
 def _check_layer(layer):
-    kind, name = _check_layer_itself(layer, ("InputLayer", *shapes.RULES))
+    kind, name = _check_layer_itself(layer, ("InputLayer", *TABLE))
     if not isinstance(name, str):
         raise ValueError(f"a {layer['class_name']} layer without a name")
     if kind == "Reshape" and "newshape" in layer["config"]:  # of keras.ops, whose class has the same name
         raise remedies.refuse_operator(_short(name), *remedies.OPERATORS["reshape"])
-    _check_keys(layer["config"], KEYS, name)
-    for key, value in layer["config"].items():
-        _check_value(key, value, name)
-        if key in SWITCHES and kind != "Rescaling" and not (value is None or isinstance(value, bool)):  # its scale
-            raise ValueError(f'the layer "{_short(name)}" with {key} {_short(value)}, which is neither on nor off')
+    _check_settings(INPUT if kind == "InputLayer" else TABLE[kind].settings, layer["config"], name)
     if None not in (layer["config"].get("batch_shape"), layer["config"].get("batch_input_shape")):
         raise ValueError(f'the input "{_short(name)}" of two shapes')
     if layer["config"].get("sparse") or layer["config"].get("ragged"):
         raise ValueError(f'the sparse or ragged input "{_short(name)}"')
+
+
+def _check_settings(settings, config, name):
+    """Raise ValueError unless each value is one that `settings`, {key: Kind}, admits."""
+    _check_keys(config, settings, name)
+    for key, value in config.items():
+        if key in settings:
+            _check_value(settings[key], value, f'the layer "{_short(name)}" with {_short(key)}', name)
 
 
 def _check_keys(config, keys, name):
@@ -131,40 +88,21 @@ def _check_keys(config, keys, name):
             raise ValueError(f'the layer "{_short(name)}" with the setting "{_short(key)}", which is not on the list')
 
 
-def _check_value(key, value, name):
-    """Raise ValueError unless `value` is a bounded number, a listed word or object, or a list of such."""
-    where = f'the layer "{_short(name)}" with {_short(key)}'
-    if isinstance(value, list):
-        for one in value:
-            _check_value(key, one, name)
-    elif isinstance(value, dict):
-        _check_object(key, value, name)
-    elif isinstance(value, str):
-        if not (key == "name" and 0 < len(value) <= MAX_NAME and value.isprintable()) and value not in WORDS:
-            raise ValueError(f'{where} "{_short(value)}", which is not on the list')
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{where} {value}")
-    elif isinstance(value, int) and abs(value) > MAX_NUMBER and key != "seed":
-        raise ValueError(f"{where} {_short(value)}, more than {MAX_NUMBER:,}")
-
-
-def _check_object(key, part, name):
-    """Raise ValueError unless `part` is a listed initialiser, regulariser, constraint, dtype or activation."""
-    kind = part.get("class_name")
-    where = f'the layer "{_short(name)}" with {_short(key)}'
-    if kind not in OBJECTS or not isinstance(part.get("config"), dict):
-        raise ValueError(f"{where} of class {_short(kind)}, which is not on the list")
-    if part.get("module") not in (None, *OBJECT_MODULES) or part.get("registered_name") not in (None, kind):
-        raise ValueError(f"{where} of the custom class {_short(part.get('registered_name') or part.get('module'))}")
-    extra = set(part) - {"class_name", "config", "module", "registered_name", "shared_object_id"}
+def _check_value(kind, value, where, name):
+    """Raise ValueError unless `value` is one that `kind` admits; an object, that its class and settings are."""
+    if not isinstance(value, dict):
+        if isinstance(value, list | str | bool | int | float | None) and kind.fits(value):
+            return
+        raise ValueError(f"{where} {_short(value)} instead of {kind.says}")
+    found = value.get("class_name")
+    if not isinstance(found, str) or found not in (kind.objects or {}) or not isinstance(value.get("config"), dict):
+        raise ValueError(f"{where} of class {_short(found)} instead of {kind.says}")
+    if value.get("module") not in (None, *OBJECT_MODULES) or value.get("registered_name") not in (None, found):
+        raise ValueError(f"{where} of the custom class {_short(value.get('registered_name') or value.get('module'))}")
+    extra = set(value) - {"class_name", "config", "module", "registered_name", "shared_object_id"}
     if extra:
         raise ValueError(f'{where} that has the key "{_short(min(extra))}", which is not on the list')
-    _check_keys(part["config"], KEYS, name)
-    for inner, value in part["config"].items():
-        _check_value("name" if kind == "DTypePolicy" else inner, value, name)
-        if kind == "DTypePolicy" and value not in DTYPES:
-            raise ValueError(f"{where} {_short(value)}, which is not on the list")
+    _check_settings(kind.objects[found], value["config"], name)
 
 
 def _check_nodes(layer):
@@ -221,8 +159,8 @@ def find_tensors(node):
 def _check_tensor(config):
     if set(config) != {"shape", "dtype", "keras_history"} or len(config["keras_history"]) != 3:
         raise ValueError("an input of a layer in an unknown form")
-    _check_value("shape", config["shape"], "input")
-    _check_value("dtype", config["dtype"], "input")
+    for key, kind in (("shape", kinds.SIDES), ("dtype", kinds.DTYPE)):
+        _check_settings({key: kind}, {key: config[key]}, "input")
 
 
 def has_orthogonal(config):

@@ -1,34 +1,16 @@
-"""Follow a saved model's config from input to output, without Keras: each layer's shape and weights."""
+"""Follow a saved model's config from input to output, without Keras: each layer's shape and weights, each call."""
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from denoise_utils.opening import allow_list, shapes
+from denoise_utils.opening import allow_list
+from denoise_utils.opening.layers import TABLE
+from denoise_utils.opening.parts import Call, Layer, Tensor
 
 MAX_CALLS = 4000  # of layers in all; a layer that is used again, or inside a model that is, counts again
 MAX_USES = 200  # of one layer in one model
 MAX_ORTHOGONAL = 1024  # of the smaller side of a weight that begins orthogonal: seconds for every thousand more
-
-
-@dataclass
-class Layer:
-    """One layer of a model: its class, its first output's shape, its weights' shapes, its own layers."""
-
-    name: str
-    kind: str
-    outputs: list = field(default_factory=list)  # per call: a list of shapes without the batch
-    weights: list = field(default_factory=list)
-    layers: dict | None = None  # of a model inside the model
-
-    @property
-    def all_weights(self):
-        """The shapes of its weights, those of its own layers included."""
-        return self.weights + [shape for layer in (self.layers or {}).values() for shape in layer.all_weights]
-
-    @property
-    def parameters(self):
-        """The number of its parameters."""
-        return sum(map(math.prod, self.all_weights))
 
 
 @dataclass
@@ -37,9 +19,11 @@ class Graph:
 
     max_numbers: int
     calls: int = 0
+    made: list = field(default_factory=list)  # each Call of a plain layer, in an order in which they can be made
+    num_tensors: int = 0
 
     def follow(self, model, inputs=None, known=None):
-        """Return (layers by name, shapes of the outputs) for `inputs`, or for the model's own ones (None).
+        """Return (layers by name, output Tensors) for the Tensors `inputs`, or for the model's own ones (None).
 
         `known` holds the layers as an earlier call found them: a layer that is used again has the same weights.
         """
@@ -56,7 +40,7 @@ class Graph:
         if strange:
             raise ValueError(f'the layer "{strange[0]}" as an input, which is no InputLayer')
         for number, name in enumerate(sources):
-            outputs[name].append([inputs[number] if inputs else self._check_shape(name, _own_shape(configs[name]))])
+            outputs[name].append([inputs[number] if inputs else self.add_tensor(name, _own_shape(configs[name]))])
         waiting = {
             name: [allow_list.find_tensors(node) for node in one["inbound_nodes"]] for name, one in configs.items()
         }
@@ -102,23 +86,20 @@ class Graph:
         if not config["layers"]:
             raise ValueError("a model without layers")
         first, *rest = config["layers"]
-        if first["class_name"] != "InputLayer" and first["config"].get("batch_input_shape"):
-            raise ValueError("a first layer that says the shape of its input in the way of old versions")
         given = _own_shape(first) or _without_batch(config.get("build_input_shape"))
-        shape = inputs or (given is not None and [given])
-        if not shape:
+        if not inputs and given is None:
             raise ValueError("a model that does not say the shape of its input")
-        self._check_shape(first["config"]["name"], shape[0])
+        row = inputs or [self.add_tensor(first["config"]["name"], given)]
         for layer in rest if first["class_name"] == "InputLayer" else config["layers"]:
-            shape = self._call(layer, shape, known)
-        return shape
+            row = self._call(layer, row, known)
+        return row
 
     def _call(self, layer, inputs, known):
-        """Return the shapes of a layer's outputs for `inputs`; note its weights, or compare them with those noted."""
+        """Return the Tensors that a layer makes of `inputs`; note its weights, or compare them with those noted."""
         self._check_calls(1)
         self.calls += 1
         name, kind = layer["config"]["name"], layer["class_name"]
-        found = Layer(name, kind)
+        found = Layer(name, kind, trainable=layer["config"].get("trainable") is not False)
         if kind in allow_list.MODELS:
             found.layers = known[name].layers if name in known else {}
             if name not in known and _has_own_input(layer):
@@ -128,29 +109,30 @@ class Graph:
             raise ValueError(f'the input "{name}", which has an input itself')
         else:
             outputs = [self._apply(layer, inputs, found)]
-        _check_build_config(layer, inputs)
+        _check_build_config(layer, [tensor.shape for tensor in inputs])
         if known.setdefault(name, found).all_weights != found.all_weights:
             raise ValueError(f'the layer "{name}", used on inputs that need other weights')
-        known[name].outputs.append(outputs)
+        known[name].outputs.append([tensor.shape for tensor in outputs])
         return outputs
 
     def _apply(self, layer, inputs, found):
-        """Return the shape of a plain layer's output."""
-        name, rule = found.name, shapes.RULES[found.kind]
-        try:
-            output, found.weights = rule(layer["config"], *inputs)
-        except ValueError as error:
-            raise ValueError(f'the layer "{name}" with {error}') from None
-        except KeyError as error:
-            raise ValueError(f'the layer "{name}" without the setting {error}') from None
-        except (TypeError, IndexError, AttributeError):
-            raise ValueError(f'the layer "{name}" with settings or inputs that do not fit it') from None
-        for shape in (*found.weights, output):
-            self._check_shape(name, shape)
+        """Return the Tensor that a plain layer makes."""
+        name, config = found.name, layer["config"]
+        with explained(name):
+            shape, found.weights = TABLE[found.kind].shape(config, *(tensor.shape for tensor in inputs))
+        for one in found.weights:
+            self._check_shape(name, one)
         side = max((min(math.prod(shape[:-1]), shape[-1]) for shape in found.weights), default=0)
-        if side > MAX_ORTHOGONAL and allow_list.has_orthogonal(layer["config"]):
+        if side > MAX_ORTHOGONAL and allow_list.has_orthogonal(config):
             raise ValueError(f'the layer "{name}" with an orthogonal weight of {side:,}, more than {MAX_ORTHOGONAL:,}')
-        return output
+        made = self.add_tensor(name, shape)
+        self.made.append(Call(found.kind, config, tuple(tensor.number for tensor in inputs), made.number))
+        return made
+
+    def add_tensor(self, name, shape):
+        """Return a new Tensor of a shape that the layer `name` makes, or raise ValueError if it is impossible."""
+        self.num_tensors += 1
+        return Tensor(self.num_tensors, self._check_shape(name, shape))
 
     def _check_calls(self, more):
         if self.calls + more > MAX_CALLS:
@@ -163,6 +145,19 @@ class Graph:
         if math.prod(side or 1 for side in shape) > self.max_numbers:
             raise ValueError(f'the layer "{name}" with the shape {shape}, more than {self.max_numbers:,} numbers')
         return shape
+
+
+@contextmanager
+def explained(name):
+    """Say of what a rule of the table raises which layer it is of."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f'the layer "{name}" with {error}') from None
+    except KeyError as error:
+        raise ValueError(f'the layer "{name}" without the setting {error}') from None
+    except (TypeError, IndexError, AttributeError, ZeroDivisionError):
+        raise ValueError(f'the layer "{name}" with settings or inputs that do not fit it') from None
 
 
 def _find_ends(part):

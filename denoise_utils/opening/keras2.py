@@ -8,7 +8,7 @@ out is checked by `allow_list` and `graph` as any other config is.
 import itertools
 
 from denoise_utils.opening.allow_list import MODELS
-from denoise_utils.opening.counting import UNUSED  # Keras 3 knows some of them by other names
+from denoise_utils.opening.layers.kinds import UNUSED  # Keras 3 knows some of them by other names
 from denoise_utils.opening.remedies import Refused, rebuild
 
 GROUPLESS = ("DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")  # had the setting, but only ever 1
