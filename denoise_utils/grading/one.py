@@ -17,7 +17,8 @@ import numpy as np
 
 from denoise_utils import evaluation, noise, saving
 from denoise_utils.grading import submissions
-from denoise_utils.measures import page
+from denoise_utils.measures import model_shapes, page
+from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import counting, remedies
 
 NUM_SHOWN = 10  # images on the sheet
@@ -50,7 +51,7 @@ def check_shapes(model, shape):
     expected = f"Expected a model of images {shape}, float32 in [0, 1]"
     for side, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
-            raise ValueError(f"{expected}, got {evaluation.name_tensors(model, side)} {side}s: build it with one.")
+            raise ValueError(f"{expected}, got {model_shapes.name_tensors(model, side)} {side}s: build it with one.")
         found = tuple(tensors[0].shape)
         batch, *rest = found
         if len(rest) == 3 and all(size in (None, wanted) for size, wanted in zip(rest, shape, strict=True)):
@@ -146,11 +147,11 @@ def grade(path, settings, pairs, note):
         stored, constants = counting.count_stored(path)
         note(stored=stored, constants=constants, parameters=stored + constants)
     except ValueError as error:
-        return note(verdict="BROKEN", reason=str(error))
+        return note(verdict=Verdict.BROKEN, reason=str(error))
     try:
         model = saving.load_model(path)
     except (ValueError, OSError) as error:
-        return note(verdict="REFUSED", reason=remedies.read_reason(error))
+        return note(verdict=Verdict.REFUSED, reason=remedies.read_reason(error))
     try:
         counts = counting.count_built(model, stored, constants, settings["cap"])
         note(**counts)
@@ -160,8 +161,8 @@ def grade(path, settings, pairs, note):
         note(flags=flags, milliseconds=milliseconds)
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
-        return note(verdict="BROKEN", reason=remedies.read_reason(error))
-    return note(verdict="PASS" if counts["parameters"] <= settings["cap"] else "OVER")
+        return note(verdict=Verdict.BROKEN, reason=remedies.read_reason(error))
+    return note(verdict=judge_size(counts["parameters"], settings["cap"]))
 
 
 def main(words):
