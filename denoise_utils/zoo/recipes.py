@@ -67,7 +67,7 @@ RECIPES = {
 }
 
 PLAIN = {"optimizer": "adam", "batch_size": 64, "learning_rate": 2e-3}
-# Chosen in short trainings on clutter (notebook 10b); the other tasks take the same.
+# Chosen in short trainings on clutter (notebook 13); the other tasks take the same.
 LARGE = PLAIN | {"learning_rate": 6e-3}
 SKIPS = {"filters": 32, "depth": 3}
 

@@ -82,7 +82,7 @@ figure = plots.show_images(
 # ## What values do they hold?
 #
 # A pixel that is exactly 0 or 1 can be predicted perfectly; a grey one cannot, when the loss is binary cross-entropy.
-# How many are grey decides how low that loss can go at all: its **floor** (notebook 2 measures it).
+# How many are grey decides how low that loss can go at all: its **floor** (notebook 3 measures it).
 
 # %%
 rows = []
@@ -148,7 +148,7 @@ for name, images in wrong.items():
 # ## Your own pairs, from pickles
 #
 # The original assignment came as two pickle files, noisy and clean. `load_pairs` reads such a pair: it maps noisy images that go
-# beyond [0, 1] into it, all by the same line, and checks both. Set `DENOISE_PAIRS="X.pkl,Y.pkl"` and notebooks 4 and 5 train on it.
+# beyond [0, 1] into it, all by the same line, and checks both. Set `DENOISE_PAIRS="X.pkl,Y.pkl"` and notebooks 5 and 6 train on it.
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -182,4 +182,4 @@ print("did it run?", (folder / "marker.txt").exists())
 #
 # - All data comes as float32 in [0, 1] with one shape, in three sets; those of the digits share no picture (see above). The test set is touched once, at the end.
 # - Black is cheap and grey has a price: neither "mostly right" nor a low loss alone says much.
-# - Files from elsewhere are checked before they are believed. Notebook 2 damages these pictures and measures by how much.
+# - Files from elsewhere are checked before they are believed. Notebook 3 damages these pictures and measures by how much.

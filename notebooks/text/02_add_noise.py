@@ -247,4 +247,4 @@ for kind, strength in shown.items():
 #
 # - We can damage images as the older projects did (how nearly, the table says), and every damage is seeded and quick.
 # - BCE has a floor: quote the excess. PSNR is averaged per image and comes with its spread.
-# - Legibility is measured by a judge that never saw a noisy digit. Notebook 3 asks what 3,600 parameters can buy.
+# - Legibility is measured by a judge that never saw a noisy digit. Notebook 4 asks what 3,600 parameters can buy.

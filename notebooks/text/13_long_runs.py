@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 10b. Long runs: was it luck, and who wins after long training?
+# # 13. Long runs: was it luck, and who wins after long training?
 
 # %%
 import csv
@@ -24,10 +24,10 @@ profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
 
 # %% [markdown]
-# Notebook 10 compared ideas in short trainings and trained what won once, with one seed. Was that seed a lucky one? And how does the weight-tied model stand beside project W's of 3.3 million parameters, and beside a plain U-Net of a million, when all
+# Notebook 11 compared ideas in short trainings and trained what won once, with one seed. Was that seed a lucky one? And how does the weight-tied model stand beside project W's of 3.3 million parameters, and beside a plain U-Net of a million, when all
 # have seen as many images: few, and as many as our long training shows?
 #
-# - **Consumes**: the recipes of notebook 10 and its `reports/frontier.csv`, the judge of notebook 2. `python -m denoise_utils train NAME --profile full --seed S` trains what this notebook trains from a shell; the notebook then loads it, or the model in `models/` if it was trained with the very settings asked for.
+# - **Consumes**: the recipes of notebook 11 and its `reports/frontier.csv`, the judge of notebook 3. `python -m denoise_utils train NAME --profile full --seed S` trains what this notebook trains from a shell; the notebook then loads it, or the model in `models/` if it was trained with the very settings asked for.
 # - **Produces**: `models/clutter_small.h5`, from here on the best of three seeds, and all three under `models/seeds/`; as references `clutter_medium.h5`, `clutter_project_w.h5`, `gaussian_half.h5` and `{clutter,gaussian,colour}_big.h5`; `reports/long_runs.csv` and the picture on top of the README.
 
 # %%
@@ -77,7 +77,7 @@ rates = profile.pick((2e-3, 6e-3, 1.8e-2), ())
 tried = {rate: recipes.train("clutter_project_w", few, learning_rate=rate, epochs=2) for rate in rates}
 
 # %% [markdown]
-# So few steps leave project W's batch norm unsettled (notebook 6): its averages are settled before it is scored. Validation images:
+# So few steps leave project W's batch norm unsettled (notebook 7): its averages are settled before it is scored. Validation images:
 
 # %%
 learned, _, fresh_noise = recipes.load_task(
@@ -241,7 +241,7 @@ plots.save_figure(figure, profile.reports / "clutter_small.png")
 # %% [markdown]
 # ## The frontier, trained long
 #
-# The points of notebook 10 had one short schedule and 2,000 validation images. The long trainings as separate marks beside them, on those same images:
+# The points of notebook 11 had one short schedule and 2,000 validation images. The long trainings as separate marks beside them, on those same images:
 
 # %%
 with open(profile.reports / "frontier.csv", newline="") as file:
@@ -274,7 +274,7 @@ few_seen = int(short_points[0]["seen"])
 figure = plots.plt.figure(figsize=(11, 4.2))
 for axis, key in zip(figure.subplots(1, 2), ("excess", "psnr"), strict=True):
     shorts = [(int(row["parameters"]), float(row[key])) for row in short_points]
-    axis.plot(*zip(*shorts, strict=True), "s", color="0.6", label=f"{few_seen:,} images (notebook 10)")
+    axis.plot(*zip(*shorts, strict=True), "s", color="0.6", label=f"{few_seen:,} images (notebook 11)")
     for row in long_points:
         label = f"{row['name'].removesuffix(', long')}, {row['seen']:,}"
         axis.plot(row["parameters"], row[key], "o", label=label)
@@ -348,7 +348,7 @@ if "clutter_project_w" in references:
     goals.append(("excess against project W's", "excess", "<", scores["clutter_project_w"]["excess"], ".5f"))
 
 # %% [markdown]
-# The verdicts, which join those of notebook 10 in `reports/goals.csv`:
+# The verdicts, which join those of notebook 11 in `reports/goals.csv`:
 
 # %%
 compare = {"<=": np.less_equal, "<": np.less, ">=": np.greater_equal}
@@ -371,10 +371,10 @@ path = profile.reports / "goals.csv"
 with open(path, newline="") as file:
     rest = [row for row in csv.DictReader(file) if not row["goal"].startswith("clutter_small")]
 saving.write_csv(path, rest + verdicts, verdicts[0])
-print(f"{path.name}: {len(rest)} goals of notebook 10, {len(verdicts)} of this one")
+print(f"{path.name}: {len(rest)} goals of notebook 11, {len(verdicts)} of this one")
 
 # %% [markdown]
-# What was tried for the goals that are missed stands, with its figures, in notebook 10 (*The recipe, taken apart* and *Can a step be a better one?*) and here: three seeds, and the square trained as long, which the column and the row replaced.
+# What was tried for the goals that are missed stands, with its figures, in notebook 11 (*The recipe, taken apart* and *Can a step be a better one?*) and here: three seeds, and the square trained as long, which the column and the row replaced.
 # Fewer parameters are part of the difference:
 
 # %%
@@ -408,4 +408,4 @@ for name, run in references.items():
 # - One training is an anecdote: seeds say how much of a difference is luck, and a spread belongs beside every mean.
 # - Give a rival its best chance: project W's model changes more with its learning rate than our seeds differ, and to beat a badly trained model proves nothing.
 # - "Better" needs "after how many images": the tables above say who leads after few, and what a thousand times the parameters buy after many.
-# - Notebook 11 puts these models into the report, beside all others.
+# - Notebook 14 puts these models into the report, beside all others.

@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 4. Grid search: which settings make the best of 3,600 parameters?
+# # 5. Grid search: which settings make the best of 3,600 parameters?
 
 # %%
 import heapq
@@ -30,7 +30,7 @@ print(profiles.describe(profile, seed))
 # survives a kill.
 #
 # - **Consumes**: the clutter task on a part of the training set (or the pickles that `DENOISE_PAIRS` names).
-# - **Produces**: `reports/clutter_search.csv`, every trial ranked; notebook 5 retrains the winner on all of train.
+# - **Produces**: `reports/clutter_search.csv`, every trial ranked; notebook 6 retrains the winner on all of train.
 
 # %%
 task = noise.assignment_task()
@@ -275,4 +275,4 @@ Markdown(
 #
 # - A grid search is worth its name only with a fresh model per trial, a cap checked before training and every trial in the table.
 # - How the parameters are arranged matters more than how many there are; epochs are not an axis but an early stop.
-# - Notebook 5 takes the winner, trains it on all of train until it stops improving, and saves it.
+# - Notebook 6 takes the winner, trains it on all of train until it stops improving, and saves it.

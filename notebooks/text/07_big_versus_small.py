@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 6. Big versus small: what does each tenfold of parameters buy?
+# # 7. Big versus small: what does each tenfold of parameters buy?
 
 # %%
 import itertools
@@ -30,7 +30,7 @@ print(profiles.describe(profile, seed))
 # small one failed at ten marks ("I didn't understand what happened here"), and promised a better small model and one of middle size. We repeat its runs, find
 # the failure's cause, make both models, and put a price on parameters.
 #
-# - **Consumes**: the watermark task at 1 to 30 marks, the judge of notebook 2.
+# - **Consumes**: the watermark task at 1 to 30 marks, the judge of notebook 3.
 # - **Produces**: `models/watermark_cap_baseline.h5` (capped); as references `watermark_medium.h5`, `watermark_big.h5` and `watermark_project_w.h5`.
 
 # %%
@@ -586,7 +586,7 @@ Markdown(
 # %%
 if costs[small]["parameters"] > profiles.CAP or not 20000 <= costs["watermark_medium"]["parameters"] <= 60000:
     raise ValueError(f"Expected at most {profiles.CAP} and 20,000 to 60,000 parameters, got {costs}")
-saved = {"watermark_small": "watermark_cap_baseline"}  # notebook 10 makes the `_small` of this task
+saved = {"watermark_small": "watermark_cap_baseline"}  # notebook 11 makes the `_small` of this task
 for name, run in finals.items():
     seen = run.settings["data"]["images"]["train"]
     limits = f"X-shaped marks of 5x5 pixels on 28x28 {pairs.label}; {titles[name]}, trained on {seen:,} images."
@@ -601,4 +601,4 @@ for name, run in finals.items():
 #
 # - What a tenfold of parameters buys has a figure, and so has what a better recipe buys at the same size: compare the two before paying.
 # - A model can be right and its moving averages wrong; a collapse can be measured where it happens; and one line of code can mean 256 times as much in another version.
-# - Mixed strengths in training make one model for all; a specialist is worth its training where the strength is known. Notebook 7 asks what happens if the model is trained on no noise at all.
+# - Mixed strengths in training make one model for all; a specialist is worth its training where the strength is known. Notebook 8 asks what happens if the model is trained on no noise at all.

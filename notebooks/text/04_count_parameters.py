@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 3. Count parameters: what do 3,600 of them buy?
+# # 4. Count parameters: what do 3,600 of them buy?
 
 # %%
 import itertools
@@ -29,7 +29,7 @@ print(profiles.describe(profile, seed))
 # assignment by hand, check the sums against Keras, and then ask a question that the cap leaves open: what does a parameter *cost to run*?
 #
 # - **Consumes**: nothing but `models.py` and `zoo/originals.py`.
-# - **Produces**: nothing on disk; the table of architectures that notebook 4 will search.
+# - **Produces**: nothing on disk; the table of architectures that notebook 5 will search.
 
 # %% [markdown]
 # ## The arithmetic of a layer
@@ -221,4 +221,4 @@ Markdown(
 #
 # - Counting by hand and by Keras agrees for three answers; a trainable-only count can be cheated.
 # - Parameters are not work: the cap leaves computation free.
-# - Depth buys sight and costs width: which matters more is not for arguing but for measuring. Notebook 4 does.
+# - Depth buys sight and costs width: which matters more is not for arguing but for measuring. Notebook 5 does.

@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 8. Gaussian noise: does a denoiser hurt a picture that has no noise?
+# # 9. Gaussian noise: does a denoiser hurt a picture that has no noise?
 
 # %%
 import itertools
@@ -27,7 +27,7 @@ print(profiles.describe(profile, seed))
 # noise salt and pepper. Its author noticed that the result is worse where the noise is low. Are batch norm and leaky ReLU worth it? Is the
 # weakness real? Can 3,600 parameters mend it?
 #
-# - **Consumes**: the Gaussian task (sigma .2) and the judge of notebook 2.
+# - **Consumes**: the Gaussian task (sigma .2) and the judge of notebook 3.
 # - **Produces**: `models/gaussian_cap_baseline.h5` (capped) and, as a reference, `gaussian_medium.h5`, the nine layers.
 
 # %%
@@ -141,7 +141,7 @@ axes.legend(fontsize=8)
 figure.text(0.99, 0, pairs.label, ha="right", fontsize=7, color="0.45")
 
 # %% [markdown]
-# The curves of batch norm begin high for the reason that notebook 6 found: the moving averages lag behind in so short a training. So the cells are compared with their averages *settled*, from forward passes over training images.
+# The curves of batch norm begin high for the reason that notebook 7 found: the moving averages lag behind in so short a training. So the cells are compared with their averages *settled*, from forward passes over training images.
 
 # %%
 ends, rows = {}, []
@@ -362,4 +362,4 @@ for name, (run, role) in finals.items():
 #
 # - A denoiser trained at one strength removes that much, needed or not. Train over the range of strengths, fresh in every epoch, and make it easy for the model to do nothing.
 # - An ablation without seeds shows an effect and cannot say whether it is one; the spread over seeds can.
-# - The name of a noise is a claim that can be checked. Notebook 9 finds a worse slip: data and output on different ranges.
+# - The name of a noise is a claim that can be checked. Notebook 10 finds a worse slip: data and output on different ranges.

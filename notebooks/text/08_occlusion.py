@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 7. Occlusion: what does a model that never saw noise make of it?
+# # 8. Occlusion: what does a model that never saw noise make of it?
 
 # %%
 import joblib
@@ -29,7 +29,7 @@ print(profiles.describe(profile, seed))
 # cannot pass through a code of 50 numbers. It printed pictures and no figure. We measure: what is such a code, does it remove the line, and what does training
 # without noise cost, in decibels and in digits read?
 #
-# - **Consumes**: the occlusion task (a white line, one pixel thick, over row or column 10 to 20) and the judge of notebook 2.
+# - **Consumes**: the occlusion task (a white line, one pixel thick, over row or column 10 to 20) and the judge of notebook 3.
 # - **Produces**: `models/occlusion_cap_baseline.h5` (capped), and as references `occlusion_big.h5` and `occlusion_project_o.h5`.
 
 # %%
@@ -263,4 +263,4 @@ for title, (name, *_) in recipes.items():
 #
 # - A narrow code filters a part of what it never saw: a line moves the code, and the output with it.
 # - Train on the damage that you want removed, and on all the strengths of it that you expect: on bands, which no model saw, the one that gains most on lines gains least.
-# - An oracle and a median filter belong into the table: one says what is possible, the other what is cheap. Notebook 8 asks what happens when the *strength* of the noise is not known.
+# - An oracle and a median filter belong into the table: one says what is possible, the other what is cheap. Notebook 9 asks what happens when the *strength* of the noise is not known.

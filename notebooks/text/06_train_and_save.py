@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 5. Train and save: the capped baseline, from fit to file
+# # 6. Train and save: the capped baseline, from fit to file
 
 # %%
 import subprocess
@@ -23,11 +23,11 @@ profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
 
 # %% [markdown]
-# Notebook 4 found the settings on a part of the data. Here the winner is trained on all of train until it stops improving, beside the row to beat: project
+# Notebook 5 found the settings on a part of the data. Here the winner is trained on all of train until it stops improving, beside the row to beat: project
 # C's own architecture with project C's own settings. Was it a lucky seed? Is it the architecture or the settings? Does it over- or underfit? Does the saved
 # file do what the model did?
 #
-# - **Consumes**: the clutter task (or the pickles that `DENOISE_PAIRS` names), the search of notebook 4, the judge of notebook 2.
+# - **Consumes**: the clutter task (or the pickles that `DENOISE_PAIRS` names), the search of notebook 5, the judge of notebook 3.
 # - **Produces**: `models/clutter_cap_baseline.h5` and, for comparison, `models/clutter_project_c.h5`, with their cards, and the figure of the README.
 
 # %%
@@ -42,7 +42,7 @@ print(
 # %% [markdown]
 # ## The winner of the search
 #
-# The same call as in notebook 4: what its ledger holds is looked up, not trained again.
+# The same call as in notebook 5: what its ledger holds is looked up, not trained again.
 
 # %%
 part = noise.load_task(task, num_train=profile.search_train, num_val=profile.search_val, seed=seed)
@@ -247,4 +247,4 @@ plots.save_figure(figure, profile.reports / f"{task}_cap_baseline.png")
 #
 # - Whether one recipe is better than another is decided over seeds; of the difference to project C, settings and architecture were told apart.
 # - A capped model tends to underfit (see the verdict above): then more data does not help it; more *computation per parameter* might.
-# - The file is the model: identical to the bit in a fresh process. Notebook 11 opens all files again and grades them.
+# - The file is the model: identical to the bit in a fresh process. Notebook 14 opens all files again and grades them.

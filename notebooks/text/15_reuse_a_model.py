@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 12. Reuse a model: on whose images, and how far from home?
+# # 15. Reuse a model: on whose images, and how far from home?
 
 # %%
 import subprocess

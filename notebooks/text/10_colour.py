@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 9. Colour: why did 240 epochs gain nothing?
+# # 10. Colour: why did 240 epochs gain nothing?
 
 # %%
 from functools import partial
@@ -266,4 +266,4 @@ for name, run in finals.items():
 #
 # - Before training longer, compute what the loss *can* reach: a floor that is drawn on the curve saves 240 epochs.
 # - Data, noise and output must share one range; a function that refuses others (`noise.add_gaussian` does) finds this slip in the first minute.
-# - Let a small model correct the picture instead of drawing it anew: doing nothing is then free. Notebook 10 asks how far so few parameters go, on every task.
+# - Let a small model correct the picture instead of drawing it anew: doing nothing is then free. Notebook 11 asks how far so few parameters go, on every task.

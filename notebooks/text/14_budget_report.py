@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 11. The budget report: who keeps to the cap, and what is it worth?
+# # 14. The budget report: who keeps to the cap, and what is it worth?
 
 # %%
 import numpy as np
@@ -73,7 +73,7 @@ for row in capped:
 # %%
 scored = [row for row in capped if "excess" in row and row["task"] == noise.assignment_task()]
 if not scored:
-    raise ValueError(f"Expected a capped model that can be scored in {profile.models}: run notebook 05 first.")
+    raise ValueError(f"Expected a capped model that can be scored in {profile.models}: run notebook 06 first.")
 best = min(scored, key=lambda row: row["excess"])
 test = noise.load_task(best["task"], num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
 output = evaluation.clip(evaluation.predict(saving.load_model(profile.models / best["file"]), test.noisy))

@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # 10. Weight tying: how far do 3,600 parameters go?
+# # 11. Weight tying: how far do 3,600 parameters go?
 
 # %%
 import dataclasses
@@ -30,8 +30,8 @@ print(profiles.describe(profile, seed))
 # networks tie their weights over time, DRCN (Kim, Lee and Lee 2016) and DRRN (Tai, Yang and Liu 2017) over depth for super-resolution, neural cellular automata (Mordvintsev et al. 2020) until a picture grows from one pixel. How much of it can a
 # student use who may spend 3,600 parameters? What does each step do to the picture? Does it beat a model of millions?
 #
-# - **Consumes**: the clutter task and the judge of notebook 2; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them. A model in `models/` that was trained with the very settings asked for counts as its finished run.
-# - **Produces**: `models/{watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (`clutter_small.h5` is saved by notebook 10b, as the best of three seeds), `clutter_tiny.h5`, `clutter_maximum.h5` and `clutter_clipped_sum.h5`; `reports/frontier.csv` with its figures, and `reports/goals.csv`.
+# - **Consumes**: the clutter task and the judge of notebook 3; `python -m denoise_utils train NAME --profile full` trains the long runs of this notebook from a shell, and this notebook then loads them. A model in `models/` that was trained with the very settings asked for counts as its finished run.
+# - **Produces**: `models/{watermark,occlusion,gaussian,salt_pepper,colour}_small.h5` (`clutter_small.h5` is saved by notebook 13, as the best of three seeds), `clutter_tiny.h5`, `clutter_maximum.h5` and `clutter_clipped_sum.h5`; `reports/frontier.csv` with its figures, and `reports/goals.csv`.
 
 # %%
 judge = evaluation.load_judge(profile.models)
@@ -99,7 +99,7 @@ print(f"by the formula {10 * F + 9 * F**2 + F + 9 * F + 1:,}; counted, by steps:
 # %% [markdown]
 # ## From the capped baseline, one change at a time
 #
-# First the winner of notebook 4's grid; then a deeper and narrower one whose decoder gets the encoder's tensors (three things at once); then resolution instead of poolings, with the middle convolution applied once; then the same parameters twelve times; then with first weights that are the
+# First the winner of notebook 5's grid; then a deeper and narrower one whose decoder gets the encoder's tensors (three things at once); then resolution instead of poolings, with the middle convolution applied once; then the same parameters twelve times; then with first weights that are the
 # smaller the more often they are applied; then rectified before the convolution instead of after it; then trained by another optimizer, Muon, on batches of 16 at rate .004, of which more below; then each step a column of three pixels and a row of three instead of a square of nine, with 22 filters instead of 16
 # (more parameters too: a later section compares at equal ones); and last sixteen times. (Fewer times in the quick profile.)
 
@@ -396,7 +396,7 @@ points = profile.pick(points, {name: points[name] for name in list(points)[1:8:3
 frontier = {name: screen(build) for name, build in points.items()}
 
 # %% [markdown]
-# Their averages of batch norm are settled first (notebook 6). The lines of the figure are the untouched input and the best of the classical filters, tuned on these same validation images.
+# Their averages of batch norm are settled first (notebook 7). The lines of the figure are the untouched input and the best of the classical filters, tuned on these same validation images.
 
 # %%
 tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
@@ -415,7 +415,7 @@ every_row = [{"task": "clutter"} | row for row in [*lines, *rows, long_row]]
 Markdown(evaluation.format_table(lines + rows, {key: columns[key] for key in keys}, caption))
 
 # %% [markdown]
-# On logarithmic axes, with the cap; the star is the model that was trained long, which none of the others were (notebook 10b does that):
+# On logarithmic axes, with the cap; the star is the model that was trained long, which none of the others were (notebook 13 does that):
 
 # %%
 units = {"excess": {"yscale": "log", "ylabel": "excess (nats per pixel)"}, "psnr": {"ylabel": "PSNR (dB)"}}
@@ -803,7 +803,7 @@ about = f"{tests['clutter'].label}, {len(found.clean):,} test images"
 Markdown(evaluation.format_table(rows_elsewhere, columns, about))
 
 # %% [markdown]
-# The goals that this course set itself; those of `clutter_small` are in notebook 10b, which trains it with three seeds. First those of one task under its canonical noise (a score, and what it should reach):
+# The goals that this course set itself; those of `clutter_small` are in notebook 13, which trains it with three seeds. First those of one task under its canonical noise (a score, and what it should reach):
 
 # %%
 rival = scores.get("watermark_big", {"psnr": np.nan})  # project W's at ten marks; not in every profile
@@ -841,7 +841,7 @@ saving.write_csv(profile.reports / "goals.csv", verdicts, columns)
 Markdown(evaluation.format_table(verdicts, columns))
 
 # %% [markdown]
-# Ten test pictures of each task, and the saved files (of `clutter_small`, notebook 10b saves the best of three seeds):
+# Ten test pictures of each task, and the saved files (of `clutter_small`, notebook 13 saves the best of three seeds):
 
 # %%
 for name, run in finals.items():
@@ -875,5 +875,5 @@ for mix, name in mixes.items():
 # - A cap on parameters is a cap on what is *stored*. Applied again and again, a few thousand parameters are as deep as one can pay for in time.
 # - What decides is small: how large the first weights are (then it matters little where the rectifier stands), how large a batch is, how many pixels and features a step mixes at once, and that the optimizer lets no direction of the one kernel drown the others. A screening with seeds tells effects from chance.
 # - What is the same all over a picture, as the sigma of its noise is, means over the picture can tell; whether a task has any use for that, a screening tells.
-# - Where a goal is missed above, the sections on better steps and on strengths are the attempts to reach it, with their figures; notebook 10b has the long ones.
-# - The model stops at its last step because it was trained to, not because it has come to rest. Notebook 10b asks whether its seed was a lucky one, and what happens when a big model trains as long.
+# - Where a goal is missed above, the sections on better steps and on strengths are the attempts to reach it, with their figures; notebook 13 has the long ones.
+# - The model stops at its last step because it was trained to, not because it has come to rest. Notebook 13 asks whether its seed was a lucky one, and what happens when a big model trains as long.
