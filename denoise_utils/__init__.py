@@ -6,14 +6,14 @@ noise        six kinds of noise, the tasks
 models       architectures of the course, counting    zoo/        older projects' models, recipes
 training     train, as a run that resumes             running/    settings, run folder, callbacks, optimizers
 search       a capped grid, every trial once          running/    trials, several processes
-evaluation   measures and tables                      measures/   the page of report and grades
+evaluation   measures and tables                      measures/   the table of measures, verdicts, a page's frame
 baselines    classical filters, to be beaten
 plots        figures
 saving       .h5 with its card, loaded safely         saved/      cards, older dialects of Keras
                                                       opening/    what is looked at before Keras is
 reuse        a saved model on any pictures            pictures/   picture files, playground, export
 lessons      begin a notebook, check an exercise
-report       the parameter-budget report              reporting/  its scores
+report       the parameter-budget report              reporting/  its findings, scores, page
 (the commands of python -m denoise_utils)             cli/        arguments, commands
                                                       grading/    a class's submissions
 (for all of these)                                    system/     whole files, Ctrl-C, streams, errors in one line

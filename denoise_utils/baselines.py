@@ -3,40 +3,42 @@
 import importlib.util
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import joblib
 import numpy as np
 from skimage import filters, restoration
 
 from denoise_utils import data
+from denoise_utils.noise import TaskData
 
 NUM_TUNING = 200  # validation images that a strength is chosen on
 
 
-def median(noisy, size):
+def median(noisy: np.ndarray, size: int) -> np.ndarray:
     """Filter (N, H, W, C) with a square median, `size` pixels wide."""
     return filters.median(noisy, np.ones((1, size, size, 1)))
 
 
-def gaussian_blur(noisy, sigma):
+def gaussian_blur(noisy: np.ndarray, sigma: float) -> np.ndarray:
     """Blur (N, H, W, C) with a Gaussian of `sigma` pixels."""
     return filters.gaussian(noisy, sigma=(0, sigma, sigma, 0))
 
 
-def total_variation(noisy, weight):
+def total_variation(noisy: np.ndarray, weight: float) -> np.ndarray:
     """Denoise each image by total variation (Chambolle 2004)."""
     filtered = [restoration.denoise_tv_chambolle(image, weight, channel_axis=-1) for image in noisy]
     return np.float32(filtered).reshape(noisy.shape)  # scikit-image drops a lone channel
 
 
-def non_local_means(noisy, strength):
+def non_local_means(noisy: np.ndarray, strength: float) -> np.ndarray:
     """Denoise each image by non-local means (Buades, Coll and Morel 2005)."""
     sizes = {"patch_size": 5, "patch_distance": 6, "fast_mode": True, "channel_axis": -1}
     filtered = [restoration.denoise_nl_means(image, h=strength, **sizes) for image in noisy]
     return np.float32(filtered).reshape(noisy.shape)
 
 
-def wavelet(noisy, sigma):
+def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
     """Denoise each image by soft wavelet thresholds (BayesShrink: Chang, Yu and Vetterli 2000)."""
     options = {"sigma": sigma, "channel_axis": -1, "rescale_sigma": True, "convert2ycbcr": noisy.shape[-1] == 3}
     with warnings.catch_warnings():  # a patch without any contrast makes it divide by 0
@@ -45,7 +47,7 @@ def wavelet(noisy, sigma):
     return np.nan_to_num(filtered).reshape(noisy.shape)
 
 
-def bm3d(noisy, sigma):
+def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
     """Denoise each image by BM3D (Dabov et al. 2007), about a second each; needs the package bm3d."""
     from bm3d import bm3d as denoise_gray
     from bm3d import bm3d_rgb as denoise_colour
@@ -75,17 +77,17 @@ class TunedFilter:
     offset: float
     val_mse: float = 0.0  # on the validation images that it was tuned on
 
-    def __call__(self, noisy):
+    def __call__(self, noisy: np.ndarray) -> np.ndarray:
         """Return the filtered (N, H, W, C), corrected in brightness, clipped to [0, 1]."""
         filtered = (FILTERS | SLOW)[self.name][0](data.check_images(noisy, "noisy"), self.strength)
         return np.clip(np.float32(self.gain) * filtered + np.float32(self.offset), 0, 1)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}, {self.strength:g}"
 
 
-def tune(name, noisy, clean):
-    """Choose the strength of the filter `name` on validation images and return a TunedFilter.
+def tune(name: str, noisy: np.ndarray, clean: np.ndarray) -> TunedFilter:
+    """Choose the strength of the filter `name` on validation images (N, H, W, C) and return a TunedFilter.
 
     Gain and offset are the least-squares fit to the clean images: a mix of two images
     halves the brightness, and a filter alone would be blamed for that.
@@ -101,7 +103,7 @@ def tune(name, noisy, clean):
     return min(candidates, key=lambda candidate: candidate.val_mse)
 
 
-def filter_all(pairs, num_slow, cache):
+def filter_all(pairs: TaskData, num_slow: int, cache: str | Path) -> dict[str, np.ndarray]:
     """Return {title: images} of every filter on the test images of `pairs` (a noise.TaskData).
 
     Each is tuned on validation images. BM3D, where it is installed, filters only the first

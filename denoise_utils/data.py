@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def _shape_hint(shape):
     return ""
 
 
-def check_images(images, name="images"):
+def check_images(images: np.ndarray, name: str = "images") -> np.ndarray:
     """Return `images` if they are (N, H, W, C), C 1 or 3, floating, finite and in [0, 1].
 
     What rounding left beside that range, by 1e-5 at most, is cut off. Raises TypeError or
@@ -65,7 +66,15 @@ def check_images(images, name="images"):
     return np.clip(images, 0, 1) if low < 0 or high > 1 else images
 
 
-def load_splits(name, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None):
+def load_splits(
+    name: str,
+    *,
+    num_train: int | None = None,
+    num_val: int | None = None,
+    num_test: int | None = None,
+    seed: int = 0,
+    profile: str | None = None,
+) -> Splits:
     """Load the dataset "mnist", "fashion_mnist", "cifar10" or "digits" in three parts.
 
     Test is the dataset's own test set, val a seeded tenth of its training set. `num_*` keep
@@ -94,7 +103,7 @@ def load_splits(name, *, num_train=None, num_val=None, num_test=None, seed=0, pr
     return Splits(name, label, source, sha256, *parts)
 
 
-def resize(images, side):
+def resize(images: np.ndarray, side: int) -> np.ndarray:
     """Return `images` (N, H, W, C) in [0, 1] at `side` by `side` pixels: bilinear, anti-aliased."""
     import tensorflow as tf  # seconds: only where something is resized
 
@@ -102,7 +111,7 @@ def resize(images, side):
     return np.clip(smaller.numpy(), 0, 1)
 
 
-def shift_randomly(images, rng, pixels=2):
+def shift_randomly(images: np.ndarray, rng: np.random.Generator, pixels: int = 2) -> np.ndarray:
     """Return `images` (N, H, W, C), each moved by up to `pixels` each way: an `augment` for digits."""
     side = 2 * pixels + 1
     padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
@@ -130,7 +139,7 @@ def _into_range(noisy, path):
     return (noisy - np.float64(low) if low else noisy) / (high - low)  # in float64, as float16 has no room for it
 
 
-def load_pairs(noisy_path, clean_path):
+def load_pairs(noisy_path: str | Path, clean_path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Load the assignment's two pickles as (noisy, clean), float32 (N, H, W, 1) in [0, 1].
 
     Clean images are in [0, 1] in their file; noisy ones may have any range: those beyond [0, 1] are

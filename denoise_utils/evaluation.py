@@ -6,11 +6,17 @@ of per-image values and has a spread.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from denoise_utils import saving
+from denoise_utils.measures import model_shapes, table
+from denoise_utils.noise import Pairs
 from denoise_utils.system import escaping, streams
+
+if TYPE_CHECKING:
+    import keras
 
 EPSILON = 1e-7  # Keras's own clip inside the logarithm
 HIGHEST_PSNR = 100.0  # dB, given to an image without any error
@@ -18,7 +24,7 @@ CHUNK = 1000  # images measured at once, to bound the memory
 FEW = 1000  # images that a model is called for directly: for more, TensorFlow builds a graph
 
 
-def clip(images):
+def clip(images: np.ndarray) -> np.ndarray:
     """Return images as float32, clipped to [0, 1]: what a screen would show."""
     return np.clip(np.asarray(images, dtype=np.float32), 0, 1)
 
@@ -36,13 +42,13 @@ def _per_image_mean(values):
     return values.reshape(len(values), -1).mean(axis=1, dtype=np.float64)
 
 
-def mse(images, clean):
+def mse(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each image, clipped to [0, 1]."""
     images, clean = _check_alike(images, clean)
     return _per_image_mean((clip(images) - clean) ** 2)
 
 
-def psnr(images, clean):
+def psnr(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return each image's peak signal-to-noise ratio in dB for a peak of 1, at most 100."""
     return _decibels(mse(images, clean))
 
@@ -51,7 +57,7 @@ def _decibels(errors):
     return -10 * np.log10(np.maximum(errors, 10 ** (-HIGHEST_PSNR / 10)))
 
 
-def ssim(images, clean):
+def ssim(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return each image's structural similarity (Wang et al. 2004: Gaussian window of 11, sigma 1.5)."""
     import tensorflow as tf
 
@@ -61,24 +67,24 @@ def ssim(images, clean):
     return np.concatenate([tf.image.ssim(a, b, max_val=1.0).numpy() for a, b in chunks])
 
 
-def bce(images, clean):
+def bce(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return each image's binary cross-entropy against the clean one, in nats per pixel."""
     images, clean = _check_alike(images, clean)
     images = np.clip(np.asarray(images, dtype=np.float64), EPSILON, 1 - EPSILON)
     return _per_image_mean(-(clean * np.log(images) + (1 - clean) * np.log1p(-images)))
 
 
-def bce_floor(clean):
+def bce_floor(clean: np.ndarray) -> np.ndarray:
     """Return the lowest BCE that each clean image allows: the entropy of its grey values."""
     return bce(clean, clean)
 
 
-def read_digits(judge, images):
+def read_digits(judge: "keras.Model", images: np.ndarray) -> np.ndarray:
     """Return the digit (N,) that the classifier `judge` reads in each image."""
     return np.argmax(predict(judge, clip(images)), axis=1)
 
 
-def legibility(judge, images, labels):
+def legibility(judge: "keras.Model | None", images: np.ndarray, labels: np.ndarray | None) -> float | None:
     """Return the share of images whose digit the classifier `judge` reads correctly.
 
     None where that cannot be asked: without a judge, without labels, or of other images than its digits.
@@ -88,13 +94,13 @@ def legibility(judge, images, labels):
     return float(np.mean(read_digits(judge, images) == labels))
 
 
-def check_images_model(model):
+def check_images_model(model: "keras.Model") -> None:
     """Raise ValueError unless `model` takes images (N, H, W, 1 or 3) and returns images of the same shape.
 
     A model of other shapes, or of another order of axes, would be refused by Keras at best, and at worst
     make a picture that is wrong.
     """
-    taken, made = _one_shape(model, "input"), _one_shape(model, "output")
+    taken, made = model_shapes.only_shape(model, "input"), model_shapes.only_shape(model, "output")
     if len(taken) in (1, 2):
         layer = "Flatten()" if len(taken) == 1 else "Reshape((28, 28))"
         kind = "" if len(taken) == 1 else ", without an axis of channels"
@@ -102,7 +108,7 @@ def check_images_model(model):
             f"Expected a model of images (H, W, 1 or 3), got one that takes {taken}{kind}: wrap it, such as by "
             f"keras.Sequential([Input((28, 28, 1)), {layer}, model, Reshape((28, 28, 1))])."
         )
-    first = _find_channels_first(model)
+    first = model_shapes.find_channels_first(model)
     if first or len(taken) != 3 or taken[2] not in (1, 3):
         kind = f"channels first (layer {first})" if first else "no channels last"
         raise ValueError(
@@ -117,44 +123,17 @@ def check_images_model(model):
         )
 
 
-def _one_shape(model, side):
-    """Return the shape of one image of the only input, or output, of the model; raise ValueError if it has more."""
-    tensors = model.inputs if side == "input" else model.outputs
-    if len(tensors) != 1:
-        raise ValueError(
-            f"Expected a model with one {side}, got {name_tensors(model, side)}: take the part of it that denoises, "
-            "keras.Model(input, output)."
-        )
-    return tuple(tensors[0].shape[1:])
-
-
-def name_tensors(model, side):
-    """Return how many inputs or outputs (`side`) a model has, and the first of their names: "2 (clean, mask)"."""
-    names = [tensor.name for tensor in model.inputs] if side == "input" else model.output_names
-    shown = [escaping.plain(name)[:40] for name in names[:4]]
-    return f"{len(names)} ({', '.join([*shown, *['...'] * (len(names) > 4)])})"
-
-
-def _find_channels_first(model):
-    """Return the name of a layer that takes images as (C, H, W), or None; those of models inside count."""
-    for layer in model.layers:
-        found = _find_channels_first(layer) if hasattr(layer, "layers") else None
-        if found or getattr(layer, "data_format", None) == "channels_first":
-            return found or layer.name
-    return None
-
-
-def predict(model, images, batch_size=256):
+def predict(model: "keras.Model", images: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """Return the model's output for `images`, an array even if the model gives a dict or a list of one.
 
     Call it once for many images.
 
     Raises ValueError if the model takes other shapes than theirs, or their axes in another order.
     """
-    taken = _one_shape(model, "input")
+    taken = model_shapes.only_shape(model, "input")
     fits = len(taken) == images.ndim - 1
     fits = fits and all(a in (None, b) for a, b in zip(taken, images.shape[1:], strict=True))
-    if not fits or _find_channels_first(model):
+    if not fits or model_shapes.find_channels_first(model):
         order = "" if not fits else ", channels first"
         raise ValueError(f"Expected a model of images {images.shape[1:]}, got one that takes {taken}{order}.")
     streams.quiet_tensorflow()
@@ -173,7 +152,7 @@ def _predict_few(model, images, batch_size):
     return tree.map_structure(lambda *found: np.concatenate([ops.convert_to_numpy(one) for one in found]), *parts)
 
 
-def load_judge(folder):
+def load_judge(folder: str | Path) -> "keras.Model":
     """Load the classifier that measures legibility; raise FileNotFoundError if notebook 3 was not run."""
     path = Path(folder) / "digit_judge.h5"
     if not path.is_file():
@@ -181,11 +160,11 @@ def load_judge(folder):
     return saving.load_model(path)
 
 
-def score(images, pairs, judge=None):
+def score(images: np.ndarray, pairs: Pairs, judge: "keras.Model | None" = None) -> dict:
     """Score `images` against `pairs.clean`: means and standard deviations over images.
 
-    Returns psnr and psnr_sd (dB), ssim and ssim_sd, bce and excess (nats per pixel, excess over
-    the floor of the clean images), and legibility, None where it cannot be asked.
+    Returns the number of images and each of table.MEASURES, psnr and ssim with their spread
+    (psnr_sd, ssim_sd); legibility is None where it cannot be asked.
     """
     errors, ssims = mse(images, pairs.clean), ssim(images, pairs.clean)
     psnrs = _decibels(errors)
@@ -203,7 +182,7 @@ def score(images, pairs, judge=None):
     }
 
 
-def score_filters(pairs, filtered, judge=None):
+def score_filters(pairs: Pairs, filtered: dict[str, np.ndarray], judge: "keras.Model | None" = None) -> list[dict]:
     """Return a table row per filter: its title and the scores of its images; `filtered` as of baselines.filter_all.
 
     Images fewer than the pairs are compared with the first of them.
@@ -217,7 +196,7 @@ def score_filters(pairs, filtered, judge=None):
     return rows
 
 
-def yardsticks(pairs, filtered, judge=None):
+def yardsticks(pairs: Pairs, filtered: dict[str, np.ndarray], judge: "keras.Model | None" = None) -> list[dict]:
     """Return the table rows that every model is read against: noisy input, clean images, and `filtered`."""
     rows = [{"name": "noisy input"} | score(pairs.noisy, pairs, judge)]
     ceiling = legibility(judge, pairs.clean, pairs.labels)
@@ -226,26 +205,16 @@ def yardsticks(pairs, filtered, judge=None):
     return rows + score_filters(pairs, filtered, judge)
 
 
-def score_model(model, pairs, judge=None):
+def score_model(model: "keras.Model", pairs: Pairs, judge: "keras.Model | None" = None) -> dict:
     """Score the model's output on `pairs.noisy` against `pairs.clean`; raise ValueError for no model of images."""
     check_images_model(model)
     return score(predict(model, pairs.noisy), pairs, judge)
 
 
-COLUMNS = {
-    "name": ("model", "{}"),
-    "parameters": ("parameters", "{:,}"),
-    "bce": ("BCE", "{:.4f}"),
-    "excess": ("excess", "{:.4f}"),
-    "psnr": ("PSNR (dB)", "{:.2f}"),
-    "psnr_sd": ("sd", "{:.2f}"),
-    "ssim": ("SSIM", "{:.3f}"),
-    "ssim_sd": ("sd", "{:.3f}"),
-    "legibility": ("read by the judge", "{:.1%}"),
-}
+COLUMNS = {"name": ("model", "{}"), "parameters": table.PARAMETERS} | table.columns(table.USUAL)
 
 
-def format_table(rows, columns=COLUMNS, caption=""):
+def format_table(rows: list[dict], columns: dict[str, tuple[str, str]] = COLUMNS, caption: str = "") -> str:
     """Return `rows` (dicts) as a Markdown table; `columns` gives each key its title and format.
 
     What a row lacks is shown as a dash.

@@ -5,7 +5,7 @@ same shape and range. `seed` is an int or a numpy Generator.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,10 @@ from denoise_utils.datasets import sources
 WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
 MIXES = ("sum", "maximum", "clipped sum")
 GAUSSIAN = "clip(clean + sigma * normal, 0, 1)"
+Seed = int | Sequence[int] | np.random.Generator  # as of numpy.random.default_rng
 
 
-def add_watermark(clean, marks=10, *, seed):
+def add_watermark(clean: np.ndarray, marks: int | np.ndarray = 10, *, seed: Seed) -> np.ndarray:
     """Stamp `marks` (an int, or one int per image) X-shaped marks at random places.
 
     Each mark is 5x5 with 9 pixels of value 1, wholly inside the image, combined by maximum;
@@ -41,7 +42,7 @@ def add_watermark(clean, marks=10, *, seed):
     return noisy
 
 
-def add_occlusion(clean, thickness=1, *, seed):
+def add_occlusion(clean: np.ndarray, thickness: int = 1, *, seed: Seed) -> np.ndarray:
     """Set a band of `thickness` rows (even images) or columns (odd images) to 1.
 
     The first line is uniform over 10..20 of 28 pixels, scaled to other sizes.
@@ -51,19 +52,15 @@ def add_occlusion(clean, thickness=1, *, seed):
     if thickness not in range(1, min(height, width) // 4 + 1):
         raise ValueError(f"Expected a thickness of 1 to {min(height, width) // 4} whole pixels, got {thickness}.")
     noisy = clean.copy()
-    for first, length, by_row in ((0, height, True), (1, width, False)):
-        images = np.arange(first, num_images, 2)
+    for first, view in ((0, noisy), (1, noisy.swapaxes(1, 2))):  # in the second, columns stand as rows
+        images, length = np.arange(first, num_images, 2), view.shape[1]
         lines = rng.integers(length * 10 // 28, length * 20 // 28 + 1, len(images))
         for offset in range(thickness):
-            line = np.minimum(lines + offset, length - 1)
-            if by_row:
-                noisy[images, line] = 1
-            else:
-                noisy[images, :, line] = 1
+            view[images, np.minimum(lines + offset, length - 1)] = 1
     return noisy
 
 
-def add_clutter(clean, garments, mix="sum", *, seed):
+def add_clutter(clean: np.ndarray, garments: np.ndarray, mix: str = "sum", *, seed: Seed) -> np.ndarray:
     """Lay a random garment over each image.
 
     `garments` is (M, H, W, C), float32 in [0, 1]. `mix` is "sum" ((clean + garment) / 2, the
@@ -81,7 +78,7 @@ def add_clutter(clean, garments, mix="sum", *, seed):
     return total / 2 if mix == "sum" else np.minimum(total, 1)
 
 
-def add_gaussian(clean, sigma=0.2, *, seed):
+def add_gaussian(clean: np.ndarray, sigma: float | np.ndarray = 0.2, *, seed: Seed) -> np.ndarray:
     """Add normal noise of standard deviation `sigma` (a number, or one per image), clip to [0, 1]."""
     clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
     sigma = _per_image(sigma, "sigma on the [0, 1] scale", clean)
@@ -91,7 +88,7 @@ def add_gaussian(clean, sigma=0.2, *, seed):
     return np.clip(noisy, 0, 1, out=noisy)
 
 
-def add_salt_and_pepper(clean, amount=0.5, *, seed):
+def add_salt_and_pepper(clean: np.ndarray, amount: float | np.ndarray = 0.5, *, seed: Seed) -> np.ndarray:
     """Set a fraction `amount` (a number, or one per image) of the pixels to 0 or 1, half each."""
     clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
     amount = _per_image(amount, "amount as a fraction", clean)
@@ -100,7 +97,7 @@ def add_salt_and_pepper(clean, amount=0.5, *, seed):
     return np.where(draw > 1 - amount / 2, np.float32(1), noisy)
 
 
-def add_masking(clean, amount=0.5, *, seed):
+def add_masking(clean: np.ndarray, amount: float | np.ndarray = 0.5, *, seed: Seed) -> np.ndarray:
     """Set a fraction `amount` (a number, or one per image) of the pixels to 0."""
     clean, rng = data.check_images(clean, "clean"), np.random.default_rng(seed)
     amount = _per_image(amount, "amount as a fraction", clean)
@@ -185,7 +182,15 @@ PARTS = ("train", "val", "test")
 
 
 def load_task(
-    task: str, *, num_train=None, num_val=None, num_test=None, seed=0, profile=None, noisy=PARTS, **strength
+    task: str,
+    *,
+    num_train: int | None = None,
+    num_val: int | None = None,
+    num_test: int | None = None,
+    seed: int = 0,
+    profile: str | None = None,
+    noisy: tuple = PARTS,
+    **strength,
 ) -> TaskData:
     """Load the task's images and damage them: the same noisy images for every model of the task.
 
@@ -222,9 +227,9 @@ def _task_data(task, label, record, parts, overlay=None):
     return TaskData(task, label, record | {"label": label, "images": sizes}, *parts, overlay)
 
 
-def assignment_task():
-    """Return the task that the assignment is trained on: "pairs" if DENOISE_PAIRS is set, else "clutter"."""
-    return "pairs" if os.environ.get("DENOISE_PAIRS") else "clutter"
+def assignment_task() -> str:
+    """Return the task that the assignment is trained on: "pairs" if DENOISE_PAIRS is set, else profiles.TASK."""
+    return "pairs" if os.environ.get("DENOISE_PAIRS") else profiles.TASK
 
 
 def _load_own_pairs(num_train, num_val, num_test):
@@ -243,6 +248,6 @@ def _load_own_pairs(num_train, num_val, num_test):
     train, val = train_test_split(rest, test_size=0.2, random_state=0)
     rows = [train[:num_train], val[:num_val], test[:num_test]]
     names = [os.path.basename(path) for path in paths]
-    datasets = {"pairs": sources.hash_arrays(noisy, clean)}
-    record = {"task": "pairs", "noise": {"files": names}, "datasets": datasets, "seed": 0}
+    hashed = sources.hash_arrays(noisy, clean)
+    record = {"task": "pairs", "noise": {"files": names}, "datasets": {"pairs": hashed}, "seed": 0}
     return _task_data("pairs", " + ".join(names), record, [Pairs(noisy[r], clean[r], None) for r in rows])

@@ -3,12 +3,22 @@
 Every function returns the matplotlib figure; `label` names the data that it was made from.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from denoise_utils import evaluation, models
+from denoise_utils.measures.table import MEASURES
 from denoise_utils.opening import allow_list
 from denoise_utils.system import files
+
+if TYPE_CHECKING:
+    import keras
+
+    from denoise_utils.training import Run
 
 COLOURS = {
     "Conv2D": "#9ecae1",
@@ -20,13 +30,15 @@ COLOURS = {
 BOXES_PER_ROW = 8
 
 
-def _note(figure, label):
+def _note(figure: Figure, label: str) -> Figure:
     if label:
         figure.text(0.995, 0.0, label, ha="right", va="bottom", fontsize=7, color="0.45")
     return figure
 
 
-def show_images(rows, clean=None, label="", titles=None):
+def show_images(
+    rows: dict[str, np.ndarray], clean: np.ndarray | None = None, label: str = "", titles: list[str] | None = None
+) -> Figure:
     """Draw `rows` (title to images (N, H, W, C)) as rows of N pictures.
 
     With `clean` (N, H, W, C), each picture of another row carries its PSNR in dB. `titles`
@@ -51,7 +63,9 @@ def show_images(rows, clean=None, label="", titles=None):
     return _note(figure, label)
 
 
-def show_curves(runs, floor=None, label="", loss="BCE (nats per pixel)"):
+def show_curves(
+    runs: "dict[str, Run]", floor: float | None = None, label: str = "", loss: str = MEASURES["bce"].axis
+) -> Figure:
     """Draw loss and validation loss by epoch of `runs` (name to run), with the loss floor; `loss` names the axis."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for number, (name, run) in enumerate(runs.items()):
@@ -68,7 +82,7 @@ def show_curves(runs, floor=None, label="", loss="BCE (nats per pixel)"):
     return _note(figure, label)
 
 
-def show_search(rows, over_cap, cap, label=""):
+def show_search(rows: list[dict], over_cap: list[dict], cap: int, label: str = "") -> Figure:
     """Draw every trial's validation BCE against its parameters, and where the cap lies."""
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for depth in sorted({row["depth"] for row in rows}):
@@ -78,7 +92,8 @@ def show_search(rows, over_cap, cap, label=""):
     axes.axvline(cap, color="C3", linestyle="--", label=f"cap {cap:,}")
     for row in over_cap:
         axes.axvline(row["parameters"], color="0.85", zorder=0)
-    axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel="validation BCE (nats per pixel)")
+    measured = f"validation {MEASURES['bce'].axis}"
+    axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel=measured)
     axes.set_yscale("log")
     lowest, highest = min(row["val_bce"] for row in rows), max(row["val_bce"] for row in rows)
     axes.set_yticks(np.round(np.geomspace(lowest, highest, 6), 3), minor=False)
@@ -89,7 +104,7 @@ def show_search(rows, over_cap, cap, label=""):
     return _note(figure, label)
 
 
-def draw_model(model):
+def draw_model(model: "keras.Model") -> Figure:
     """Draw the model's layers as numbered boxes with output shapes and parameters, read line by line.
 
     An arrow leads to a layer from the one before it; one that has other inputs names their numbers.
@@ -129,7 +144,7 @@ def _find_inputs(model):
     return found
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write the figure as PNG to `path`, atomically."""
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata={"Software": None})

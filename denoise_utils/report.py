@@ -1,82 +1,24 @@
 """The parameter-budget report: open every .h5 of a folder, count, have it scored, and lay it out for graders."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from denoise_utils import evaluation, noise, saving
-from denoise_utils.measures import page
+from denoise_utils import evaluation, noise, profiles, saving
+from denoise_utils.measures import table
+from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import safe_open
-from denoise_utils.reporting import scoring
+from denoise_utils.reporting import page, scoring
+from denoise_utils.reporting.findings import COLUMNS, EXEMPT, STRENGTHS, Report
+from denoise_utils.reporting.scoring import DIGITS, Entry
 from denoise_utils.system import escaping, failures, files
 
-ASSIGNMENT = "clutter"  # the task of a model whose card names none
-EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
+if TYPE_CHECKING:
+    import keras
 
-COLUMNS = {
-    "file": ("file", "{}"),
-    "task": ("task", "{}"),
-    "role": ("role", "{}"),
-    "parameters": ("parameters", "{:,}"),
-    "trainable": ("trainable", "{:,}"),
-    "cap": ("cap", "{:,}"),
-    "verdict": ("verdict", "{}"),
-    "kilobytes": ("kB", "{:,.0f}"),
-    "images": ("test images", "{:,}"),
-    "val_bce": ("val BCE", "{:.4f}"),
-    "test_bce": ("test BCE", "{:.4f}"),
-    "test_excess": ("excess", "{:.4f}"),
-    "mse": ("MSE", "{:.5f}"),
-    "psnr": ("PSNR (dB)", "{:.2f}"),
-    "psnr_sd": ("sd", "{:.2f}"),
-    "ssim": ("SSIM", "{:.3f}"),
-    "ssim_sd": ("sd", "{:.3f}"),
-    "legibility": ("read by the judge", "{:.1%}"),
-}
-
-STRENGTHS = {key: COLUMNS[key] for key in ("file", "task")} | {"noise": ("noise", "{}")}
-STRENGTHS |= {"parameters": COLUMNS["parameters"], "excess": COLUMNS["test_excess"]}
-STRENGTHS |= {key: COLUMNS[key] for key in ("psnr", "psnr_sd", "legibility")}
 ELSEWHERE = "the models within the cap, on the same test images; without any error a picture counts as 100 dB"
 
 
-@dataclass
-class Report:
-    """What the report found: a row per yardstick and per file, a sheet of images per model."""
-
-    cap: int
-    rows: list = field(default_factory=list)
-    sheets: dict = field(default_factory=dict)  # file to {row title: images (10, H, W, C)}
-    notes: list = field(default_factory=list)
-    lacking: list = field(default_factory=list)  # what is said of each task whose dataset is not here
-    elsewhere: list = field(default_factory=list)  # rows of the project's own small models under other strengths
-
-    @property
-    def models(self):
-        """The rows that stand for a file."""
-        return [row for row in self.rows if row["role"] != "yardstick"]
-
-    @property
-    def label(self):
-        """The names of the data that the scores were made on; empty if nothing was scored."""
-        return "; ".join(dict.fromkeys(row["data"] for row in self.rows if "data" in row))
-
-    @property
-    def over(self):
-        """The rows of capped models that are over the cap."""
-        return [row for row in self.models if row["verdict"] == "OVER" and row["role"] not in EXEMPT]
-
-    @property
-    def failed(self):
-        """The rows of files that could not be read, or whose model could not be scored."""
-        return [row for row in self.models if "reason" in row]
-
-    @property
-    def exit_code(self):
-        """2 if a file could not be read, else 1 if a capped model is over its cap, else 0."""
-        return 2 if self.failed else int(bool(self.over))
-
-
-def make_report(folder, cap, profile, report=None):
+def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None) -> Report:
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
     Each task that a model is for begins with the untouched noisy input and the best of the
@@ -91,19 +33,41 @@ def make_report(folder, cap, profile, report=None):
             row = _count(path, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
-            unreadable.append({"file": path.name, "role": None, "verdict": "UNREADABLE", "reason": str(error)})
+            unreadable.append({"file": path.name, "role": None, "verdict": Verdict.UNREADABLE, "reason": str(error)})
             continue
-        by_task.setdefault(row["task"], []).append((row, model))
-    judge = _find_judge(report, folder, profile, by_task.get("digits", []))
+        by_task.setdefault(row["task"], []).append(Entry(row, model))
+    judge = _find_judge(report, folder, profile, by_task.get(DIGITS, []))
     try:
         for task in sorted(by_task):
-            entries = sorted(by_task[task], key=lambda entry: entry[0]["parameters"])
-            scoring.add_task(report, task, entries, judge, profile)
+            entries = sorted(by_task[task], key=lambda entry: entry.row["parameters"])
+            _add_task(report, task, entries, judge, profile)
             if is_ours(folder, profile):
-                scoring.add_other_strengths(report, task, entries, judge, profile)
+                _add_other_strengths(report, task, entries, judge, profile)
     finally:
         report.rows += unreadable
     return report
+
+
+def _add_task(report, task, entries, judge, profile):
+    """Add the rows and the sheets of one task; where its data is not here, its models without scores."""
+    try:
+        pairs = scoring.load_pairs(task, profile)
+    except FileNotFoundError as error:
+        report.notes.append(f"The task {task} could not be scored. {error}")
+        report.lacking += [] if task == "pairs" else [str(error)]
+        report.rows += [entry.row for entry in entries]
+        return
+    for found in scoring.score_task(task, entries, pairs, judge):
+        report.rows.append(found.row)
+        if found.sheet:
+            report.sheets[found.row["file"]] = found.sheet
+
+
+def _add_other_strengths(report, task, entries, judge, profile):
+    """Add how those within the cap that could be scored do under the task's other strengths."""
+    small = [one for one in entries if one.row["verdict"] == Verdict.PASS and one.row["file"] in report.sheets]
+    if small:
+        report.elsewhere.extend(scoring.score_other_strengths(task, small, profile, judge))
 
 
 def _count(path, card, cap):
@@ -112,22 +76,22 @@ def _count(path, card, cap):
     task, role = card.get("task"), card.get("role")
     return {
         "file": path.name,
-        "task": task if task in ("digits", "pairs", *noise.TASKS) else ASSIGNMENT,
+        "task": task if task in (DIGITS, "pairs", *noise.TASKS) else profiles.TASK,
         "role": role if role in EXEMPT else "capped",
         "parameters": count.parameters,
         "trainable": count.trainable,
         "cap": cap,
-        "verdict": "PASS" if count.parameters <= cap else "OVER",
+        "verdict": judge_size(count.parameters, cap),
         "kilobytes": path.stat().st_size / 1000,
     }
 
 
-def is_ours(folder, profile):
+def is_ours(folder: str | Path, profile: profiles.Profile) -> bool:
     """Return whether `folder` is the project's own models folder in this profile."""
     return Path(folder).resolve() == profile.models.resolve()
 
 
-def _find_judge(report, folder, profile, entries):
+def _find_judge(report, folder, profile, entries) -> "keras.Model | None":
     """Return the project's own judge; only where there is none, one from the folder."""
     try:
         return evaluation.load_judge(profile.models if is_ours(folder, profile) else profile.root / "models")
@@ -135,28 +99,29 @@ def _find_judge(report, folder, profile, entries):
         pass
     except ValueError as error:
         report.notes.append(str(error))
-    found = [(row, model) for row, model in entries if row["role"] == "judge" and model.output_shape == (None, 10)]
+    found = [one for one in entries if one.row["role"] == "judge" and one.model.output_shape == (None, 10)]
     if not found:
         report.notes.append("No judge: legibility is not measured. Notebook 03_measure_quality trains one.")
         return None
-    report.notes.append(f"The judge of legibility comes from the folder itself: {found[0][0]['file']}.")
-    return found[0][1]
+    report.notes.append(f"The judge of legibility comes from the folder itself: {found[0].row['file']}.")
+    return found[0].model
 
 
-def markdown(report):
+def markdown(report: Report) -> str:
     """Return the report as Markdown."""
     caption = f"{report.label}; the same seeded noise for all models of a task; sd over images; "
-    caption += "BCE and excess in nats per pixel; filter: the one with the lowest error on validation images"
-    table = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
+    caption += f"BCE and excess in {table.MEASURES['bce'].unit}; "
+    caption += "filter: the one with the lowest error on validation images"
+    tables = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
     if report.elsewhere:
         shown = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
-        table += f"\n\n### Other strengths\n\n{shown}"
+        tables += f"\n\n### Other strengths\n\n{shown}"
     failed = [f"- **{escaping.markdown(row['file'])}** {escaping.markdown(row['reason'])}" for row in report.failed]
     notes = [f"- {escaping.markdown(note)}" for note in report.notes]
-    return "\n".join(["# Parameter budget", "", table, "", *failed, *notes]).rstrip() + "\n"
+    return "\n".join(["# Parameter budget", "", tables, "", *failed, *notes]).rstrip() + "\n"
 
 
-def write_partial(report, folder):
+def write_partial(report: Report, folder: str | Path) -> Path:
     """Write budget.partial.md, of a report that was stopped, to `folder` and return its path; a whole one stays."""
     path = Path(folder) / "budget.partial.md"
     title = "# Parameter budget, partial: stopped before every file was scored"
@@ -164,7 +129,7 @@ def write_partial(report, folder):
     return path
 
 
-def write_report(report, folder):
+def write_report(report: Report, folder: str | Path) -> None:
     """Write budget.csv, budget.md, budget.html and, of the project's own models, strengths.csv to `folder`.
 
     A partial one is removed.
@@ -172,19 +137,18 @@ def write_report(report, folder):
     folder = Path(folder)
     files.write_csv(folder / "budget.csv", map(escaping.cells, report.rows), [*COLUMNS, "data", "reason"])
     files.write_text(folder / "budget.md", markdown(report))
-    files.write_text(folder / "budget.html", page.render(report, COLUMNS, STRENGTHS))
+    files.write_text(folder / "budget.html", page.render(report))
     if report.elsewhere:
         files.write_csv(folder / "strengths.csv", map(escaping.cells, report.elsewhere), STRENGTHS)
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 
-def headline(report):
+def headline(report: Report) -> str:
     """Return one sentence per capped model: what it makes of its noisy input."""
-    noisy = {row["task"]: row for row in report.rows if row["file"] == "noisy input"}
     lines = []
-    for row in report.models:
-        if row["role"] == "capped" and "psnr" in row:
-            start = noisy[row["task"]]
+    for row in report.capped:
+        if "psnr" in row:
+            start = report.noisy[row["task"]]
             line = f"- **{escaping.markdown(row['file'])}**, {row['parameters']:,} parameters: PSNR "
             line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
             if row["legibility"] is not None:
@@ -193,13 +157,13 @@ def headline(report):
     return "\n".join(lines)
 
 
-def update_readme(path, report, hours):
+def update_readme(path: str | Path, report: Report, hours: float) -> None:
     """Replace what stands between the README's two marks by the report's table and the models' hours of training."""
     path = Path(path)
     before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- results: begin -->\n")
     _, end, after = rest.partition("<!-- results: end -->")
     if not (begin and end):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
-    table = markdown(report).removeprefix("# Parameter budget\n")
+    tables = markdown(report).removeprefix("# Parameter budget\n")
     spent = f"By their cards these models were trained for {hours:.1f} hours; other seeds and trials not counted."
-    files.write_text(path, f"{before}{begin}\n{headline(report)}\n{table}\n{spent}\n\n{end}{after}")
+    files.write_text(path, f"{before}{begin}\n{headline(report)}\n{tables}\n{spent}\n\n{end}{after}")

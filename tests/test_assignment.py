@@ -3,9 +3,11 @@
 import csv
 import re
 
+from denoise_utils import noise, profiles
 from denoise_utils.cli import arguments
 from denoise_utils.grading import page as grade_page
 from denoise_utils.grading import submissions
+from denoise_utils.measures.table import MEASURES
 from denoise_utils.opening import counting, layers
 from tests.conftest import ROOT
 
@@ -13,20 +15,31 @@ from tests.conftest import ROOT
 def test_assignment_quotes_the_report():
     text = (ROOT / "ASSIGNMENT.md").read_text(encoding="utf-8")
     with open(ROOT / "reports" / "budget.csv", encoding="utf-8") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file) if row["task"] == "clutter"}
+        rows = {row["file"]: row for row in csv.DictReader(file) if row["task"] == profiles.TASK}
     lines = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "dB" in line]
     assert len(lines) == 3
     for cells, name in zip(lines, ("noisy input", "clutter_project_c.h5", "clutter_cap_baseline.h5"), strict=True):
         row = rows[name]
         figures = [
-            f"{float(row['test_excess']):.3f}",
+            f"{float(row['excess']):.3f}",
             f"{float(row['psnr']):.1f} dB",
             f"{float(row['legibility']):.0%}",
         ]
         assert [cell.strip() for cell in cells[-3:]] == figures
         assert not row["parameters"] or f"{int(row['parameters']):,}" in cells[1]
+
+
+def test_assignment_says_what_the_code_asks_for():
+    text = (ROOT / "ASSIGNMENT.md").read_text(encoding="utf-8")
     given = arguments.make_parser().parse_args(["grade", "x.h5"])
-    assert f"at most {given.cap:,} parameters" in text
+    assert (given.cap, given.task) == (profiles.CAP, profiles.TASK) and profiles.TASK in noise.TASKS
+    assert re.findall(r"at most \**([\d,]+) parameters", text) == [f"{profiles.CAP:,}"]
+    assert set(re.findall(r"load_task\(\"(\w+)\"", text)) == {profiles.TASK} and profiles.TASK in text.splitlines()[0]
+    assert f"**{MEASURES[profiles.RANKED_BY].name.capitalize()}** decides the ranking" in text
+    assert sorted(re.findall(r"`([A-Z]{4,})`", text.partition("the verdict (")[2].partition(")")[0])) == sorted(
+        grade_page.ADVICE
+    )
+    assert "fewer numbers than five of these images have pixels" in text and 4 * 28 * 28 < profiles.CAP < 5 * 28 * 28
     assert f"of less than {submissions.LARGE_FILE / 1e6:g} MB" in text
     assert "Sixteen such numbers in all are free" in text and counting.FREE == 16
     assert f"{given.timeout} seconds of one processor core and {given.memory // 1000} GB" in text

@@ -31,7 +31,7 @@ def is_alive(pid):
 
 def test_each_ends_as_it_should_and_none_disturbs_another():
     endings = run({"good": "print('fine')", "bad": "import sys; sys.exit('no luck')", "hungry": HUNGRY}, jobs=3)
-    assert {name: one.cause for name, one in endings.items()} == {"good": "", "bad": "", "hungry": "MEMORY"}
+    assert {name: one.cause for name, one in endings.items()} == {"good": None, "bad": None, "hungry": "MEMORY"}
     assert (endings["good"].code, endings["good"].said) == (0, "fine")
     assert (endings["bad"].code, endings["bad"].said) == (1, "no luck")
     assert 300 < endings["hungry"].megabytes < 1000
@@ -40,7 +40,7 @@ def test_each_ends_as_it_should_and_none_disturbs_another():
 def test_time_is_limited_and_the_next_one_starts(monkeypatch):
     monkeypatch.setattr(supervise, "PATIENCE", 1000)  # on a crowded machine, too, it is the processor's time
     endings = run({"busy": "while True: pass", "next": "print(1)"}, jobs=1, seconds=1)
-    assert [one.cause for one in endings.values()] == ["TIMEOUT", ""]
+    assert [one.cause for one in endings.values()] == ["TIMEOUT", None]
     assert endings["busy"].seconds >= 1
 
 
@@ -48,7 +48,7 @@ def test_time_is_that_of_the_processor_unless_the_clock_runs_far_ahead(monkeypat
     ending = run({"sleeps": "import time; time.sleep(3600)"}, seconds=0.3)["sleeps"]
     assert ending.cause == "TIMEOUT" and ending.seconds < 0.3
     monkeypatch.setattr(supervise, "PATIENCE", 1000)
-    assert run({"dozes": "import time; time.sleep(0.6)"}, seconds=0.5)["dozes"].cause == ""
+    assert run({"dozes": "import time; time.sleep(0.6)"}, seconds=0.5)["dozes"].cause is None
 
 
 def test_memory_of_children_counts_and_they_are_killed_too(tmp_path):
@@ -64,7 +64,7 @@ def test_memory_of_children_counts_and_they_are_killed_too(tmp_path):
 
 def test_reserved_addresses_are_not_memory():
     ending = run({"reserves": "import mmap, time; m = mmap.mmap(-1, 4_000_000_000); time.sleep(0.3)"})["reserves"]
-    assert (ending.cause, ending.code) == ("", 0)
+    assert (ending.cause, ending.code) == (None, 0)
 
 
 def test_what_runs_is_killed_when_its_reader_stops(tmp_path):

@@ -98,7 +98,7 @@ def _add_search(added):
         "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT (the chief's, on all).",
     )
     tasks = [name for name, task in noise.TASKS.items() if task.dataset == "mnist"] + ["pairs"]
-    search.add_argument("--task", choices=tasks, help="default: clutter, or pairs if DENOISE_PAIRS is set")
+    search.add_argument("--task", choices=tasks, help=f"default: {profiles.TASK}, or pairs if DENOISE_PAIRS is set")
     search.add_argument("--workers", type=_positive, default=1, help="processes that train (default: %(default)s)")
     search.add_argument("--seed", type=_from_zero, default=0, help="of weights and noise (default: %(default)s)")
     search.add_argument(
@@ -151,7 +151,7 @@ def _add_grade(added):
         "it is over the cap or flagged, 2 if it was refused, broken or stopped.",
     )
     grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders that hold one each")
-    grade.add_argument("--task", default="clutter", help="the task that is graded (default: %(default)s)")
+    grade.add_argument("--task", default=profiles.TASK, help="the task that is graded (default: %(default)s)")
     grade.add_argument("--pairs", nargs=2, metavar=("NOISY", "CLEAN"), help="your own test images, as two pickles")
     grade.add_argument(
         "--seed", type=_from_zero, default=1, help="of the noise on the test images; the notebooks' is 0"

@@ -4,12 +4,12 @@ import textwrap
 from pathlib import Path
 
 from denoise_utils import profiles, saving
+from denoise_utils.measures import table
+from denoise_utils.measures.verdicts import judge_size
 from denoise_utils.opening import safe_open
 from denoise_utils.saved import cards
 from denoise_utils.system.escaping import markdown, plain
 
-SCORES = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}", "excess": "excess BCE {:.4f}", "mse": "MSE {:.5f}"}
-SHARES = {"legibility": "{:.1%} read by the judge", "accuracy": "{:.1%} right"}
 TITLES = ("layer", "class", "output", "weights", "parameters")
 
 
@@ -22,7 +22,7 @@ def describe(path, cap=profiles.CAP):
     contents = safe_open.inspect_model(path)
     card = saving.read_card(path)
     number = contents.count.parameters
-    verdict = f"{number:,} parameters, {'PASS' if number <= cap else 'OVER'} (cap {cap:,})"
+    verdict = f"{number:,} parameters, {judge_size(number, cap)} (cap {cap:,})"
     lines = [f"{plain(path.name)}: {verdict}"]
     if saving.card_matches(path) is False:
         name, card_name = plain(path.name), plain(path.with_suffix(".json").name)
@@ -72,11 +72,11 @@ def _card_lines(card):
 
 def _score_line(scores):
     """Return scores in a line, each with its spread over the images."""
-    scores, parts = _dict(scores), []
-    for key, layout in (SCORES | SHARES).items():
+    scores, parts = table.rename(_dict(scores)), []
+    for key, measure in table.MEASURES.items():
         if _is_number(scores.get(key)):
             spread = scores.get(f"{key}_sd")
-            parts.append(layout.format(scores[key]) + (f" (sd {spread:.3g})" if isinstance(spread, float) else ""))
+            parts.append(measure.say(scores[key]) + (f" (sd {spread:.3g})" if isinstance(spread, float) else ""))
     return ", ".join(parts) + (f"; {scores['images']} images" if "images" in scores and parts else "")
 
 
@@ -120,7 +120,7 @@ def _shown(value):
 def describe_folder(folder):
     """Return what the .h5 files of a folder are as a page of Markdown, from their cards and files alone."""
     rows = [
-        "| file | what it removes | role | parameters | input | PSNR (dB): input, output |",
+        f"| file | what it removes | role | parameters | input | {table.MEASURES['psnr'].axis}: input, output |",
         "| --- | --- | --- | ---: | --- | --- |",
     ]
     for path in saving.find_models(folder):

@@ -1,5 +1,6 @@
 """Train several recipes one after the other, saying how long all will take; list how far each is."""
 
+from denoise_utils.measures.table import BRIEF, select
 from denoise_utils.system import failures
 from denoise_utils.system.escaping import plain
 from denoise_utils.zoo import recipes, standing
@@ -55,7 +56,8 @@ def train_all(names, seeds, profile):
                 print(f"\nerror: {name}, seed {seed}: {plain(error)}")
     finally:
         if done:
-            print(table(("model", "seed", "parameters", "epoch", "val loss", "excess", "PSNR (dB)", "minutes"), done))
+            titles = [measure.column[0] for measure in select(BRIEF).values()]
+            print(table(("model", "seed", "parameters", "epoch", "val loss", *titles, "minutes"), done))
     return failed
 
 
@@ -71,9 +73,8 @@ def _teller(number, num_jobs, later):
 
 def _row(run):
     """Return the row of a finished run, as texts; its scores are those on validation images."""
-    scores = [
-        f"{run.scores[key]:{form}}" if key in run.scores else "-" for key, form in (("excess", ".5f"), ("psnr", ".2f"))
-    ]
+    found = [(run.scores.get(key), measure.layout) for key, measure in select(BRIEF).items()]
+    scores = ["-" if value is None else layout.format(value) for value, layout in found]
     counted = f"{run.model.count_params():,}" if run.folder.best.is_file() else "-"
     best = f"{run.best['epoch']} of {len(run.history)}"
     told = (run.name, str(run.settings.seed), counted, best, f"{run.best['val_loss']:.5f}")

@@ -16,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import data, noise
+from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
 from denoise_utils.grading import supervise
-from denoise_utils.grading.submissions import LEFT_OUT, Submission
+from denoise_utils.grading.submissions import Submission
+from denoise_utils.measures.table import MEASURES
+from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files, stopping
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
-LIMITS = ("TIMEOUT", "MEMORY")  # verdicts that depend on the limits
-ORDER = ("PASS", "OVER", "TIMEOUT", "MEMORY", "REFUSED", "BROKEN")
+LIMITS = (Verdict.TIMEOUT, Verdict.MEMORY)  # verdicts that depend on the limits
 YARDSTICK = "noisy input"
 
 
@@ -124,7 +125,7 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     grades.yardstick = rows.get(keys[yardstick], {})
     found = [_row(one, keys, rows) for one in submissions]
     grades.missing = [one.name for one, row in zip(submissions, found, strict=True) if row is None]
-    grades.rows = _rank([row for row in found if row])
+    grades.rows = rank([row for row in found if row])
     return grades
 
 
@@ -135,7 +136,7 @@ def _key(settings, submission):
 def _read_kept(path, limits):
     """Return the result kept at `path`, or None if there is none that holds under these limits."""
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = parse_row(path.read_bytes())
     except (OSError, ValueError):
         return None
     return None if row["verdict"] in LIMITS and row["limits"] != [limits.seconds, limits.megabytes] else row
@@ -143,10 +144,10 @@ def _read_kept(path, limits):
 
 def _leave_out(submissions, tell):
     """Return (what is graded or gets a row, the names of the rest); tell of the rest."""
-    rest = [one for one in submissions if one.verdict == LEFT_OUT]
+    rest = [one for one in submissions if one.verdict == Verdict.LEFT_OUT]
     for one in rest:
         tell(one.name, {"verdict": one.verdict, "reason": one.reason})
-    return [one for one in submissions if one.verdict != LEFT_OUT], [one.name for one in rest]
+    return [one for one in submissions if one.verdict != Verdict.LEFT_OUT], [one.name for one in rest]
 
 
 def _run(todo, work, cache, jobs, limits):
@@ -163,19 +164,25 @@ def _run(todo, work, cache, jobs, limits):
             yield key, row
 
 
+def parse_row(content):
+    """Return the row that a process wrote as JSON, its verdict as a Verdict; raise ValueError for any other content."""
+    row = json.loads(content)
+    return row | {"verdict": Verdict(row["verdict"])} if row.get("verdict") else row
+
+
 def _read_result(path, ending, limits):
     """Return (a submission's row, whether to keep it) from what its process wrote and how it ended."""
     try:
-        row = json.loads(path.read_bytes()[:MAX_RESULT])
+        row = parse_row(path.read_bytes()[:MAX_RESULT])
     except (OSError, ValueError):
         row = {}
     if ending.cause:
         time, memory = f"{limits.seconds:g} s of processor time", f"{limits.megabytes:,.0f} MB of memory"
-        asked = time if ending.cause == "TIMEOUT" else memory
+        asked = time if ending.cause == Verdict.TIMEOUT else memory
         row |= {"verdict": ending.cause, "reason": f"Expected to be graded within {asked}, which it passed."}
     elif "verdict" not in row or ending.code:
         how = f"signal {signal.Signals(-ending.code).name}" if ending.code < 0 else f"code {ending.code}"
-        row |= {"verdict": "BROKEN", "reason": f"Its process ended with {how}: {ending.said[:300]}"}
+        row |= {"verdict": Verdict.BROKEN, "reason": f"Its process ended with {how}: {ending.said[:300]}"}
     whole = bool(ending.cause) or not ending.code  # a crash may have been the machine's fault
     taken = {"seconds": round(ending.seconds, 2), "megabytes": round(ending.megabytes)}
     return row | taken | {"limits": [limits.seconds, limits.megabytes]}, whole
@@ -194,9 +201,14 @@ def _row(submission, keys, rows):
     return row | rows[key] | {"flags": rows[key].get("flags", []) + copied}
 
 
-def _rank(rows):
-    """Return the rows, best first: those that pass by excess, then the others by verdict."""
-    rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), row.get("excess", np.inf), row["submission"]))
-    passed = [row for row in rows if row["verdict"] == "PASS"]
+def rank(rows):
+    """Return the rows, best first: those that pass by the measure that decides, then the others by verdict."""
+    verdicts, measure = list(Verdict), MEASURES[profiles.RANKED_BY]
+
+    def standing(row):
+        return verdicts.index(row["verdict"]), measure.order(row.get(profiles.RANKED_BY)), row["submission"]
+
+    rows = sorted(rows, key=standing)
+    passed = [row for row in rows if row["verdict"] == Verdict.PASS]
     ranks = {row["submission"]: number for number, row in enumerate(passed, 1)}
     return [{"rank": ranks.get(row["submission"])} | row for row in rows]

@@ -17,7 +17,8 @@ import numpy as np
 
 from denoise_utils import evaluation, noise, saving
 from denoise_utils.grading import submissions
-from denoise_utils.measures import page
+from denoise_utils.measures import model_shapes, page
+from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import counting, remedies, safe_open
 from denoise_utils.system import files
 
@@ -51,7 +52,7 @@ def check_shapes(model, shape):
     expected = f"Expected a model of images {shape}, float32 in [0, 1]"
     for side, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
-            raise ValueError(f"{expected}, got {evaluation.name_tensors(model, side)} {side}s: build it with one.")
+            raise ValueError(f"{expected}, got {model_shapes.name_tensors(model, side)} {side}s: build it with one.")
         found = tuple(tensors[0].shape)
         batch, *rest = found
         if len(rest) == 3 and all(size in (None, wanted) for size, wanted in zip(rest, shape, strict=True)):
@@ -153,13 +154,13 @@ def grade(path, settings, pairs, note):
     try:
         safe_open.check_readable(path)
     except ValueError as error:
-        return note(verdict="BROKEN", reason=str(error))
+        return note(verdict=Verdict.BROKEN, reason=str(error))
     try:
         count = safe_open.inspect_model(path).count
         note(parameters=count.parameters, **vars(count))
         model = saving.load_model(path)
     except (ValueError, OSError) as error:
-        return note(verdict="REFUSED", reason=remedies.read_reason(error))
+        return note(verdict=Verdict.REFUSED, reason=remedies.read_reason(error))
     try:
         flags = counting.find_flags(count, settings["cap"])
         note(flags=flags, input=_shape(model.input_shape), output=_shape(model.output_shape))
@@ -169,8 +170,8 @@ def grade(path, settings, pairs, note):
         note(flags=flags, milliseconds=milliseconds)
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
-        return note(verdict="BROKEN", reason=remedies.read_reason(error))
-    return note(verdict="PASS" if count.parameters <= settings["cap"] else "OVER")
+        return note(verdict=Verdict.BROKEN, reason=remedies.read_reason(error))
+    return note(verdict=judge_size(count.parameters, settings["cap"]))
 
 
 def main(words):

@@ -5,36 +5,37 @@ Names and reasons come from strangers: nothing in them may act as HTML, as a for
 
 from pathlib import Path
 
-from denoise_utils.measures import page
+from denoise_utils import profiles
+from denoise_utils.measures import page, table
+from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import escaping, files
 from denoise_utils.system.escaping import html, plain
 
+DECIDES = table.MEASURES[profiles.RANKED_BY]
 COLUMNS = {
     "rank": ("rank", "{}"),
     "submission": ("submission", "{}"),
     "verdict": ("verdict", "{}"),
-    "parameters": ("parameters", "{:,}"),
-    "excess": ("excess", "{:.4f}"),
-    "bce": ("BCE", "{:.4f}"),
-    "psnr": ("PSNR (dB)", "{:.2f}"),
-    "psnr_sd": ("sd", "{:.2f}"),
-    "ssim": ("SSIM", "{:.3f}"),
-    "legibility": ("read by the judge", "{:.1%}"),
+    "parameters": table.PARAMETERS,
+    profiles.RANKED_BY: DECIDES.column,
+    **table.columns(table.USUAL),
     "milliseconds": ("ms per image", "{:.2f}"),
     "input": ("input", "{}"),
     "output": ("output", "{}"),
 }
-MORE = ("flags", "reason", "trainable", "stored", "built", "constants", "statistics", "ssim_sd", "images")
-MORE += ("seconds", "megabytes", "task", "seed", "cap", "data")
+# What the CSV has beside them.
+MORE = ["flags", "reason", "trainable", "stored", "built", "constants", "statistics", "images"]
+MORE += [key for key in table.columns(table.FULL) if key not in COLUMNS]
+MORE += ["seconds", "megabytes", "task", "seed", "cap", "data"]
 LONGEST_NAME = 60  # characters shown; the rest stands in the tooltip and in the CSV
 ADVICE = {
-    "PASS": "Hand it in.",
-    "OVER": "Take parameters out: fewer filters, smaller kernels, or one layer used twice.",
-    "TIMEOUT": "Make the model faster; on a slow machine, allow more with --timeout.",
-    "MEMORY": "Make the model's intermediate images fewer or smaller.",
-    "REFUSED": "Change what the reason names, and save it with model.save: the layers that are admitted stand in "
+    Verdict.PASS: "Hand it in.",
+    Verdict.OVER: "Take parameters out: fewer filters, smaller kernels, or one layer used twice.",
+    Verdict.TIMEOUT: "Make the model faster; on a slow machine, allow more with --timeout.",
+    Verdict.MEMORY: "Make the model's intermediate images fewer or smaller.",
+    Verdict.REFUSED: "Change what the reason names, and save it with model.save: the layers that are admitted stand in "
     "ASSIGNMENT.md.",
-    "BROKEN": "Mend what the reason says, then check it again.",
+    Verdict.BROKEN: "Mend what the reason says, then check it again.",
 }
 STYLE = """
 body { max-width: none; } thead th { position: sticky; top: 0; z-index: 1; } .scroll { overflow: visible; }
@@ -68,17 +69,17 @@ def describe(row):
     words = [row["verdict"] or "scored"]
     if "parameters" in row:
         words.append(f"{row['parameters']:,} parameters")
-    if "excess" in row:
-        words.append(f"excess {row['excess']:.4f}, PSNR {row['psnr']:.2f} dB")
+    found = {key: row.get(key) for key in table.select(table.BRIEF)}
+    words += [", ".join(table.MEASURES[key].say(value) for key, value in found.items() if value is not None)]
     words += [row["reason"]] if row.get("reason") else []
-    return plain("; ".join(words + row.get("flags", [])))
+    return plain("; ".join(filter(None, words + row.get("flags", []))))
 
 
 def exit_code(row):
     """Return a self-check's exit code: 0 for a clean pass, 1 if over the cap or flagged, 2 if it was not scored."""
-    if row["verdict"] not in ("PASS", "OVER"):
+    if row["verdict"] not in (Verdict.PASS, Verdict.OVER):
         return 2
-    return int(row["verdict"] == "OVER" or bool(row["flags"]))
+    return int(row["verdict"] == Verdict.OVER or bool(row["flags"]))
 
 
 def explain(grades):
@@ -88,7 +89,7 @@ def explain(grades):
     if "parameters" in row:
         trainable = f", {row['trainable']:,} of them trainable" if "trainable" in row else ""
         lines.append(f"  parameters: {row['parameters']:,} of {grades.cap:,} allowed{trainable}")
-    for key in ("excess", "psnr", "ssim", "legibility", "milliseconds"):
+    for key in (*table.select(table.BRIEF), "milliseconds"):
         if row.get(key) is not None:
             title, layout = COLUMNS[key]
             beside = f" (noisy input: {layout.format(noisy[key])})" if noisy.get(key) is not None else ""
@@ -96,9 +97,10 @@ def explain(grades):
     lines += [f"  flagged: {plain(flag)}" for flag in row["flags"]]
     lines += [f"  reason: {plain(row['reason'])}"] if row["reason"] else []
     advice = "Mend what is flagged, or be ready to explain it." if row["flags"] else ADVICE[row["verdict"]]
-    if exit_code(row) == 0 and row["excess"] >= noisy.get("excess", float("inf")):
+    mine, untouched = (DECIDES.order(scores.get(profiles.RANKED_BY)) for scores in (row, noisy))
+    if exit_code(row) == 0 and mine >= untouched:
         advice = "It does no better than leaving the image alone: train it longer, or on the right noise."
-    return "\n".join([*lines, f"  {ADVICE['OVER'] if row['verdict'] == 'OVER' else advice}"])
+    return "\n".join([*lines, f"  {ADVICE[Verdict.OVER] if row['verdict'] == Verdict.OVER else advice}"])
 
 
 def _table_row(row, columns):
@@ -131,9 +133,9 @@ def render(grades):
     late += f" Left out: {html(', '.join(grades.left_out))}." if grades.left_out else ""
     lead = (
         f"{len(grades.rows)} submissions: {summary}.{late} Task {grades.task}, noise seed {grades.seed}, data: "
-        f"{html(grades.label)}; at most {grades.cap:,} parameters, all of them counted. Ranked by excess: the "
-        "binary cross-entropy above the floor that grey targets impose, in nats per pixel, lower is better. A flag is "
-        "a question to the author, not a sentence. Times are of one thread. Click a heading to sort."
+        f"{html(grades.label)}; at most {grades.cap:,} parameters, all of them counted. Ranked by {DECIDES.name}: "
+        f"{DECIDES.explain()}. A flag is a question to the author, not a sentence. Times are of one thread. "
+        "Click a heading to sort."
     )
     heads = "".join(f"<th><button>{html(title)}</button></th>" for title, _ in COLUMNS.values())
     heads += '<th class="why">flags and reasons</th><th class="why">images</th>'

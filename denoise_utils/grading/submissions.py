@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files
 
-MAX_FILE = 100_000_000  # bytes of a submission; 3,600 parameters need 15,000
+MAX_FILE = 100_000_000  # bytes of a submission; a model within the cap needs about a thousandth
 LARGE_FILE = 1_000_000  # bytes: the assignment asks for less
 MISTAKEN = (".keras", ".hdf5", ".pt", ".pth", ".onnx", ".tflite", ".pb", ".ipynb")
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 OF_SYSTEMS = ("__MACOSX", "__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini")  # nobody handed these in
-LEFT_OUT = "left out"  # the verdict of what is no hand-in at all
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Submission:
 
     name: str
     path: Path | None
-    verdict: str = ""
+    verdict: Verdict | None = None
     reason: str = ""
     sha256: str = ""
 
@@ -28,7 +28,7 @@ def find_submissions(path):
     """Return the Submissions at `path`: one .h5, or a folder of .h5 files and of folders that hold one each.
 
     What cannot be a submission is one all the same, with a verdict and a reason; the verdict of what nobody can
-    have meant as one is LEFT_OUT. Raises FileNotFoundError.
+    have meant as one is "left out". Raises FileNotFoundError.
     """
     path = Path(path)
     if path.is_file():
@@ -36,7 +36,7 @@ def find_submissions(path):
     if not path.is_dir():
         raise FileNotFoundError(f"Expected an .h5 file or a folder of submissions, found no {path}: look for its name.")
     found = [_find_one(entry) for entry in sorted(path.iterdir()) if entry.name not in OF_SYSTEMS]
-    if all(one.verdict == LEFT_OUT for one in found):
+    if all(one.verdict == Verdict.LEFT_OUT for one in found):
         raise FileNotFoundError(
             f"Expected .h5 files, or folders that hold one, in {path}, found none: look for its name."
         )
@@ -47,7 +47,7 @@ def _find_one(entry):
     """Return the Submission that `entry` of the folder stands for."""
     name = entry.name
     if name.startswith("."):
-        return Submission(name, None, LEFT_OUT, "it is hidden")
+        return Submission(name, None, Verdict.LEFT_OUT, "it is hidden")
     if entry.is_dir():
         lying = sorted(file for file in entry.rglob("*") if not file.name.startswith(".") and not file.is_dir())
         inside = [file for file in lying if _is_h5(file)]
@@ -55,10 +55,10 @@ def _find_one(entry):
             return _check_file(name, inside[0])
         names = ", ".join(file.name for file in (inside or lying)[:4]) or "nothing"
         reason = f"Expected one .h5 in the folder, found {len(inside)}; in it: {names}. Hand in the one .h5."
-        return Submission(name, None, "BROKEN", reason)
+        return Submission(name, None, Verdict.BROKEN, reason)
     if ".h5" in name.lower() or entry.suffix.lower() in (*MISTAKEN, *ARCHIVES):
         return _check_file(name, entry)
-    return Submission(name, None, LEFT_OUT, "it is no .h5")
+    return Submission(name, None, Verdict.LEFT_OUT, "it is no .h5")
 
 
 def _is_h5(path):
@@ -80,14 +80,14 @@ def _explain_name(path):
 def _check_file(name, path):
     """Return the Submission of the file at `path`, which must be a plain one, readable, and not huge."""
     if path.suffix != ".h5":
-        return Submission(name, None, "BROKEN", _explain_name(path))
+        return Submission(name, None, Verdict.BROKEN, _explain_name(path))
     try:
         if not path.is_file():
             raise OSError("there is no plain file of this name")
         size = path.stat().st_size
         if size > MAX_FILE:
             reason = f"Expected at most {MAX_FILE / 1e6:,.0f} MB, got {size / 1e6:,.0f} MB: save the model alone."
-            return Submission(name, None, "REFUSED", reason)
+            return Submission(name, None, Verdict.REFUSED, reason)
         return Submission(name, path, sha256=files.hash_file(path))
     except OSError as error:
-        return Submission(name, None, "BROKEN", f"Expected a file that can be read, got: {error}.")
+        return Submission(name, None, Verdict.BROKEN, f"Expected a file that can be read, got: {error}.")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from denoise_utils.measures.verdicts import Verdict
+
 TICK = 0.05  # seconds between two looks at every process
 NEW_CHILDREN = 1  # seconds between two looks for children of a process, a look that costs milliseconds
 PATIENCE = 10  # times the limit of processor time that a process may take by the clock, sleeping or crowded out
@@ -28,9 +30,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a process ended: "TIMEOUT", "MEMORY" or "" (by itself), with its exit code and what it took."""
+    """How a process ended: TIMEOUT, MEMORY or None (by itself), with its exit code and what it took."""
 
-    cause: str
+    cause: Verdict | None
     code: int
     seconds: float  # of processor time
     megabytes: float  # the most that was seen
@@ -55,14 +57,14 @@ class _Watched:
 
     def check(self):
         """Return the Ending, or None while the process runs within its limits; kill it if it does not."""
-        cause, code = "", self.process.poll()
+        cause, code = None, self.process.poll()
         if code is None:
             self._measure()
             clock = (time.monotonic() - self.started) / PATIENCE
             if self.megabytes > self.limits.megabytes:
-                cause = "MEMORY"
+                cause = Verdict.MEMORY
             elif max(self.seconds, clock) > self.limits.seconds:
-                cause = "TIMEOUT"
+                cause = Verdict.TIMEOUT
             else:
                 return None
             code = self.kill()

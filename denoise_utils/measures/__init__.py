@@ -1,1 +1,1 @@
-"""What the report and the grader share: the page that both are laid out on."""
+"""What evaluation, report and grader share: the table of measures, the verdicts, the frame of a page."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_utils import evaluation, noise, reuse
+from denoise_utils.measures.table import MEASURES
 from denoise_utils.pictures import reading as picture_reading
 from denoise_utils.pictures import writing as picture_writing
 from denoise_utils.system import failures, stopping
@@ -199,8 +200,8 @@ def _denoise_one(model, picture, pair, damage):
     denoised = reuse.denoise(model, image, per_channel=True)
     lost = write_image(denoised, pair[1], picture)
     if damage:
-        before, after = (evaluation.psnr(one[None], clean)[0] for one in (image, denoised))
-        print(f"{plain(pair[0].name)}: PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
+        before, after = (MEASURES["psnr"].say(evaluation.psnr(one[None], clean)[0]) for one in (image, denoised))
+        print(f"{plain(pair[0].name)}: {before} with the noise, {after} denoised")
     return lost
 
 

@@ -1,1 +1,1 @@
-"""What the parameter-budget report asks for: the scores of all models of a task."""
+"""What the parameter-budget report asks for: what it found, the scores of all models of a task, the page."""

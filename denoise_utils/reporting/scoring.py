@@ -1,68 +1,108 @@
 """Score the models of one task for the budget report: beside the noisy input, the best filter and clean images.
 
-A `report` is a report.Report; each function adds rows, sheets or notes to it.
+Each row is handed out as soon as it is finished, so that a report that is stopped has those before.
 """
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from denoise_utils import baselines, evaluation, noise
+from denoise_utils import baselines, evaluation, noise, profiles
+from denoise_utils.measures import model_shapes
 from denoise_utils.opening import remedies
+from denoise_utils.reporting.findings import NOISY
 from denoise_utils.system import failures, stopping
 
+if TYPE_CHECKING:
+    import keras
+
+DIGITS = "digits"  # the task of a judge, which reads clean digits
 NUM_SHOWN = 10  # test images on a model's sheet
 
 
-def add_task(report, task, entries, judge, profile):
-    """Add the rows of one task: its noisy input, its best filter, its models by parameters."""
-    sizes = _sizes(profile)
-    try:
-        if task == "pairs" and noise.assignment_task() != "pairs":
-            raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
-        pairs = noise.load_task("masking" if task == "digits" else task, **sizes)  # of digits alone
-    except FileNotFoundError as error:
-        report.notes.append(f"The task {task} could not be scored. {error}")
-        report.lacking += [] if task == "pairs" else [str(error)]
-        report.rows += [row for row, _ in entries]
-        return
-    if task != "digits":
-        report.rows += _yardsticks(task, pairs, judge)
-    for row, model in entries:
-        stopping.check()
-        try:
-            if task != "digits":
-                evaluation.check_images_model(model)
-            output = _predict(model, pairs.test.clean if task == "digits" else pairs.test.noisy)
-            if task == "digits":
-                scores = _score_judge(output, pairs)
-            else:
-                scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
-            row |= scores | {"data": pairs.label}
-        except ValueError as error:
-            failures.note(row["file"])
-            row["reason"] = f"could not be scored: {error}"
-        else:
-            if task != "digits":
-                shown = {"clean": pairs.test.clean, "noisy": pairs.test.noisy, "denoised": evaluation.clip(output)}
-                report.sheets[row["file"]] = {title: images[:NUM_SHOWN] for title, images in shown.items()}
-        report.rows.append(row)
+@dataclass(frozen=True)
+class Entry:
+    """A model that was counted: the row of its file so far, without scores, and the model."""
+
+    row: dict
+    model: "keras.Model"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A finished row, and the sheet of a denoiser: title to images (10, H, W, C)."""
+
+    row: dict
+    sheet: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def load_pairs(task: str, profile: profiles.Profile) -> noise.TaskData:
+    """Load the noisy and clean images of a task; raise FileNotFoundError where its data is not here."""
+    if task == "pairs" and noise.assignment_task() != "pairs":
+        raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
+    return noise.load_task("masking" if task == DIGITS else task, **_sizes(profile))  # that has digits alone
 
 
 def _sizes(profile):
     return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
 
 
-def add_other_strengths(report, task, entries, judge, profile):
-    """Add how the models within the cap that could be scored do under the task's other strengths, and their input."""
-    small = [(row, model) for row, model in entries if row["verdict"] == "PASS" and "psnr" in row]
-    for strength in noise.TASKS[task].others if small and task in noise.TASKS else ():
+def score_task(
+    task: str, entries: Iterable[Entry], pairs: noise.TaskData, judge: "keras.Model | None"
+) -> Iterator[Scored]:
+    """Yield the rows of one task: its noisy input, its best filter, clean images, then its models.
+
+    `judge` reads digits, or is None. The row of a model that cannot be scored has the reason instead.
+    """
+    if task == DIGITS:
+        yield from _score_each(entries, lambda model: _score_judge(model, pairs))
+        return
+    yield from map(Scored, _yardsticks(task, pairs, judge))
+    yield from _score_each(entries, lambda model: _score_denoiser(model, pairs, judge))
+
+
+def _score_each(entries: Iterable[Entry], score: Callable[["keras.Model"], Scored]) -> Iterator[Scored]:
+    for entry in entries:
+        stopping.check()
+        try:
+            found = score(entry.model)
+        except ValueError as error:
+            failures.note(entry.row["file"])
+            found = Scored({"reason": f"could not be scored: {error}"})
+        yield Scored(entry.row | found.row, found.sheet)
+
+
+def _score_denoiser(model, pairs, judge):
+    evaluation.check_images_model(model)
+    test = pairs.test
+    output = _predict(model, test.noisy)
+    scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
+    shown = {"clean": test.clean, "noisy": test.noisy, "denoised": evaluation.clip(output)}
+    return Scored(scores | {"data": pairs.label}, {title: images[:NUM_SHOWN] for title, images in shown.items()})
+
+
+def _score_judge(model, pairs):
+    output, labels = _predict(model, pairs.test.clean), pairs.test.labels
+    if output.shape != (len(labels), 10):
+        raise ValueError(f"expected ten probabilities per image, got {output.shape}")
+    read = float(np.mean(output.argmax(axis=1) == labels))
+    return Scored({"legibility": read, "images": len(output), "data": pairs.label})
+
+
+def score_other_strengths(
+    task: str, entries: Iterable[Entry], profile: profiles.Profile, judge: "keras.Model | None"
+) -> Iterator[dict]:
+    """Yield a row for the noisy input and for each denoiser under each of the task's other strengths."""
+    for strength in noise.TASKS[task].others if task in noise.TASKS else ():
         test = noise.load_task(task, **_sizes(profile) | {"num_val": 1}, **strength).test
         about = {"task": task, "noise": ", ".join(f"{key} {value}" for key, value in strength.items())}
-        scores = evaluation.score(test.noisy, test, judge)
-        report.elsewhere.append({"file": "noisy input", "role": "yardstick"} | about | scores)
-        for row, model in small:
+        yield {"file": NOISY, "role": "yardstick"} | about | evaluation.score(test.noisy, test, judge)
+        for entry in entries:
             stopping.check()
-            about |= {key: row[key] for key in ("file", "role", "parameters")}
-            report.elsewhere.append(about | evaluation.score(_predict(model, test.noisy), test, judge))
+            told = {key: entry.row[key] for key in ("file", "role", "parameters")}
+            yield about | told | evaluation.score(_predict(entry.model, test.noisy), test, judge)
 
 
 def _predict(model, images):
@@ -74,34 +114,23 @@ def _predict(model, images):
         line = remedies.read_reason(error)
         raise ValueError(f"expected a model of images {images.shape[1:]}, got {model.input_shape}: {line}") from None
     if not isinstance(output, np.ndarray):
-        raise ValueError(f"expected one output, got {evaluation.name_tensors(model, 'output')}: build it with one")
+        raise ValueError(f"expected one output, got {model_shapes.name_tensors(model, 'output')}: build it with one")
     return output
-
-
-def _score_judge(output, pairs):
-    if output.shape != (len(pairs.test.labels), 10):
-        raise ValueError(f"expected ten probabilities per image, got {output.shape}")
-    return {"legibility": float(np.mean(output.argmax(axis=1) == pairs.test.labels)), "images": len(output)}
 
 
 def _all_scores(output, val_output, pairs, judge):
     """Return the report's scores of images made from the noisy test and validation images."""
-    scores = evaluation.score(output, pairs.test, judge)
-    kept = {key: scores[key] for key in ("mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility", "images")}
     val_bce = float(evaluation.bce(val_output, pairs.val.clean).mean())
-    return kept | {"val_bce": val_bce, "test_bce": scores["bce"], "test_excess": scores["excess"]}
+    return {"val_bce": val_bce} | evaluation.score(output, pairs.test, judge)
 
 
 def _yardsticks(task, pairs, judge):
-    """Return the rows of the untouched noisy input, of the best tuned filter and of clean images."""
+    """Yield the rows of the untouched noisy input, of the best tuned filter and of clean images."""
     tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
     best = min(tuned, key=lambda one: one.val_mse)
-    rows = []
     row = {"task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
-    for name, make in (("noisy input", lambda noisy: noisy), (f"filter: {best}", best)):
-        scores = _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
-        rows.append({"file": name} | row | scores)
+    for name, make in ((NOISY, lambda noisy: noisy), (f"filter: {best}", best)):
+        yield {"file": name} | row | _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
     ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
     if ceiling is not None:
-        rows.append({"file": "clean images"} | row | {"legibility": ceiling, "images": len(pairs.test.clean)})
-    return rows
+        yield {"file": "clean images"} | row | {"legibility": ceiling, "images": len(pairs.test.clean)}

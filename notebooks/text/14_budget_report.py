@@ -71,10 +71,10 @@ for row in capped:
 # Where a model fails is as telling as its mean. The worst of the test images, by PSNR, for the best capped model of the assignment:
 
 # %%
-scored = [row for row in capped if "test_excess" in row and row["task"] == noise.assignment_task()]
+scored = [row for row in capped if "excess" in row and row["task"] == noise.assignment_task()]
 if not scored:
     raise ValueError(f"Expected a capped model that can be scored in {profile.models}: run notebook 06 first.")
-best = min(scored, key=lambda row: row["test_excess"])
+best = min(scored, key=lambda row: row["excess"])
 test = noise.load_task(best["task"], num_train=1, num_val=1, num_test=profile.num_test, seed=seed).test
 output = evaluation.clip(evaluation.predict(saving.load_model(profile.models / best["file"]), test.noisy))
 worst = evaluation.psnr(output, test.clean).argsort()[:10]
