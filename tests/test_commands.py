@@ -11,8 +11,7 @@ from denoise_utils import cli, models, profiles
 from denoise_utils.datasets import sources
 from denoise_utils.zoo import recipes
 from tests.conftest import ABOUT
-from tests.test_data import write_npz
-from tests.test_report import save
+from tests.making import save, write_npz
 
 STAND_INS = "using images that ship with scikit-learn instead"
 COMMANDS = {

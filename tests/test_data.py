@@ -12,7 +12,7 @@ import pytest
 
 from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
-from tests.test_pickles import by_python_2
+from tests.making import by_python_2, write_npz
 
 
 @pytest.fixture
@@ -23,18 +23,6 @@ def folder(tmp_path, monkeypatch):
     sources.load_arrays.cache_clear()
     yield tmp_path
     sources.load_arrays.cache_clear()
-
-
-def write_npz(path, num_train=100, num_test=20, shape=(28, 28), **replaced):
-    rng = np.random.default_rng(0)
-    arrays = {
-        "x_train": rng.integers(0, 256, (num_train, *shape), dtype=np.uint8),
-        "y_train": np.arange(num_train, dtype=np.uint8) % 10,
-        "x_test": rng.integers(0, 256, (num_test, *shape), dtype=np.uint8),
-        "y_test": np.arange(num_test, dtype=np.uint8) % 10,
-    } | replaced
-    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
-    return arrays
 
 
 def test_splits_come_from_the_folder_with_the_datasets_own_test_set(folder):

@@ -15,7 +15,7 @@ from denoise_utils import cli, evaluation, models
 from denoise_utils.pictures import images
 from denoise_utils.system import escaping
 from tests.conftest import ROOT
-from tests.test_report import save
+from tests.making import save
 
 TINY = ROOT / "models" / "clutter_tiny.h5"
 NAMES = (
@@ -39,7 +39,7 @@ SMALL = (  # the command with few images
 def run(encoding, *words):
     """Run Python with these words, its output in `encoding`; return its exit code and the two texts it printed."""
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    done = subprocess.run([sys.executable, *words], capture_output=True, cwd=ROOT, env=environment, timeout=300)
+    done = subprocess.run([sys.executable, *words], capture_output=True, cwd=ROOT, env=environment)
     texts = [text.decode(encoding) for text in (done.stdout, done.stderr)]
     assert all(line.isprintable() for text in texts for line in text.split("\n")), texts
     return done.returncode, *texts

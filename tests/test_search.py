@@ -3,35 +3,27 @@
 import dataclasses
 import itertools
 import json
-import random
 import shutil
-import subprocess
-import sys
-import time
+import signal
 
 import pytest
 
 from denoise_utils import models, noise, search
+from tests import processes
+from tests.making import GRID, run_search
 
-GRID = {
-    "filters": [4, 8, 40],
-    "depth": [1],
-    "optimizer": ["adam"],
-    "batch_size": [50],
-    "learning_rate": [1e-3, 1e-2],
-    "epochs": [1, 2],
-}
-PROGRAM = """
-import sys
-from denoise_utils import noise, search
-from tests.test_search import GRID
-pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-search.search(GRID, 3600, pairs, runs=sys.argv[1])
+KILLED = """
+import os, signal, sys
+import keras
+from denoise_utils import noise
+from tests.making import run_search
+fit, begun = keras.Model.fit, []
+def killed_or_fit(*about, **options):
+    begun.append(1)
+    return os.kill(os.getpid(), signal.SIGKILL) if len(begun) == 4 else fit(*about, **options)
+keras.Model.fit = killed_or_fit
+run_search(noise.load_task("clutter", num_train=200, num_val=60, num_test=60), sys.argv[1])
 """
-
-
-def run_search(clutter, runs, grid=GRID, cap=3600):
-    return search.search(grid, cap, clutter, runs=runs)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +64,10 @@ def test_finished_search_is_looked_up(found, clutter):
 
 
 def test_killed_search_goes_on_without_repeating(found, clutter, tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL)
-    try:
-        while len(list(tmp_path.glob("*/ledger/[!.]*.json"))) < 3:
-            assert process.poll() is None, "the search ended before it could be killed"
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 2))
-    finally:
-        process.kill()
-        process.wait()
+    assert processes.run(KILLED, tmp_path).returncode == -signal.SIGKILL
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/ledger/[!.]*.json")}
     resumed = run_search(clutter, tmp_path)
-    assert resumed.num_loaded == len(written) >= 3
+    assert resumed.num_loaded == len(written) == 3
     assert all(path.stat().st_mtime_ns == moment for path, moment in written.items())
     assert [settings_of(row) for row in resumed.rows] == [settings_of(row) for row in found.rows]
     assert [row["val_bce"] for row in resumed.rows] == [row["val_bce"] for row in found.rows]

@@ -2,35 +2,14 @@
 
 import dataclasses
 import json
-import random
-import subprocess
-import sys
-import time
 
-import keras
 import numpy as np
 import pytest
 
 from denoise_utils import evaluation, models, noise, saving, training
 from denoise_utils.saved import cards
 from tests.conftest import ABOUT
-
-PROGRAM = """
-import sys
-from denoise_utils import models, noise, training
-pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-training.train(
-    lambda: models.capped_autoencoder(8, 1), (pairs.train.noisy, pairs.train.clean),
-    (pairs.val.noisy, pairs.val.clean), name="killed", runs=sys.argv[1], record=pairs.record,
-    epochs=int(sys.argv[2]), batch_size=32, learning_rate=4e-3, patience=5,
-)
-"""
-
-
-def train(clutter, runs, *, build=lambda: models.capped_autoencoder(8, 1), name="killed", epochs=3, **settings):
-    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
-    settings = {"batch_size": 32, "learning_rate": 4e-3, "patience": 5} | settings
-    return training.train(build, *data, name=name, runs=runs, record=clutter.record, epochs=epochs, **settings)
+from tests.making import train, weights_equal
 
 
 @pytest.fixture
@@ -44,10 +23,6 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(training, "_fit", noted)
     return found
-
-
-def weights_equal(one, two):
-    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
 
 
 def test_training_improves_and_returns_the_best_epoch(clutter, tmp_path):
@@ -164,80 +139,6 @@ def test_seed_decides_the_weights(clutter, tmp_path):
     one, same, other = (train(clutter, tmp_path / str(i), seed=s, epochs=2) for i, s in enumerate((0, 0, 1)))
     assert weights_equal(one.model, same.model)
     assert not weights_equal(one.model, other.model)
-
-
-def kill_after_epochs(runs, epochs, epochs_before):
-    """Start a training in a process of its own and kill it some time after `epochs_before` epochs."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, runs, str(epochs)], stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            logs = list(runs.glob("*/history.json"))
-            if logs and len(json.loads(logs[0].read_text())) >= epochs_before:
-                break
-            if process.poll() is not None:
-                raise RuntimeError("the training ended before it could be killed")
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.3))
-    finally:
-        process.kill()
-        process.wait()
-    return logs[0].parent
-
-
-def check_killed_run_goes_on(clutter, runs, epochs_before, epochs=60):
-    folder = kill_after_epochs(runs, epochs, epochs_before)
-    if not (folder / "scores.json").is_file():
-        saving.load_model(folder / "best.h5")  # whole, whenever the kill came
-    resumed = train(clutter, runs, epochs=epochs)
-    assert [path.parent for path in runs.glob("*/scores.json")] == [folder]
-    return resumed
-
-
-def test_killed_run_goes_on_to_the_same_weights(clutter, tmp_path, capsys):
-    resumed = check_killed_run_goes_on(clutter, tmp_path / "killed", 2, epochs=15)
-    assert "goes on after epoch" in capsys.readouterr().out
-    whole = train(clutter, tmp_path / "whole", epochs=15)
-    assert [log["val_loss"] for log in resumed.history] == [log["val_loss"] for log in whole.history]
-    assert weights_equal(resumed.model, whole.model)
-
-
-@pytest.mark.stress
-def test_kills_at_many_moments(clutter, tmp_path):
-    whole = train(clutter, tmp_path / "whole", epochs=60)
-    for number in range(10):
-        resumed = check_killed_run_goes_on(clutter, tmp_path / str(number), random.randint(1, 20))
-        assert weights_equal(resumed.model, whole.model)
-
-
-class Stop(Exception):
-    """Stands for a kill at a chosen moment."""
-
-
-class StopAt(keras.callbacks.Callback):
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise Stop
-
-
-def test_early_stopping_remembers_the_epochs_before_a_stop(clutter, tmp_path, monkeypatch):
-    settings = {"epochs": 40, "patience": 2, "learning_rate": 0.05}
-    whole = train(clutter, tmp_path / "whole", **settings)
-    stop_at = len(whole.history) - 1
-    assert stop_at < 39, "the run must have stopped early, or this test proves nothing"
-    fit = keras.Model.fit
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda self, *a, callbacks, **k: fit(self, *a, callbacks=[*callbacks, StopAt(stop_at)], **k)
-    )
-    with pytest.raises(Stop):
-        train(clutter, tmp_path / "stopped", **settings)
-    monkeypatch.undo()
-    resumed = train(clutter, tmp_path / "stopped", **settings)
-    assert len(resumed.history) == len(whole.history)
-    assert weights_equal(resumed.model, whole.model)
 
 
 def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
