@@ -80,7 +80,12 @@ def test_full_without_data_is_an_error_in_one_line(small, command, capsys):
     assert STAND_INS not in said.out and sources.BUNDLED not in said.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+LONG = ("grade", "reproduce", "search")
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=[pytest.mark.stress] * (name in LONG)) for name in COMMANDS]
+)
 def test_quick_without_data_uses_stand_ins_and_says_so(small, command, capsys):
     make_models(command, "quick", small)
     sources.load_arrays.cache_clear()
@@ -90,7 +95,7 @@ def test_quick_without_data_uses_stand_ins_and_says_so(small, command, capsys):
     assert said.count(f"No mnist here: {STAND_INS}") == 1 and DONE[command] in said.partition(STAND_INS)[2]
 
 
-SLOW = [pytest.param(command, "quick", marks=pytest.mark.stress) for command in ("grade", "reproduce", "search")]
+SLOW = [pytest.param(command, "quick", marks=pytest.mark.stress) for command in LONG]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ def other_keras(tmp_path_factory):
     return folder
 
 
+@pytest.mark.stress
 def test_another_keras_opens_the_models(tmp_path, other_keras):
     for name in ("clutter_small", "gaussian_small", "colour_small", "occlusion_cap_baseline"):
         (tmp_path / f"{name}.h5").write_bytes((ROOT / "models" / f"{name}.h5").read_bytes())
