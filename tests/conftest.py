@@ -61,7 +61,10 @@ def small_quick(monkeypatch):
     monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
 
 
+LONGEST = ("notebooks", "execute", "grading", "workers", "kills", "commands", "bad_input")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the longest files, so that two processes end together."""
-    longest = ("test_notebooks.py", "test_execute.py")
-    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+    order = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -217,11 +217,17 @@ def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
 def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
     monkeypatch.setattr(grading, "PACKAGE", tmp_path / "package")
     shutil.copytree(ROOT / "denoise_utils", grading.PACKAGE)
-    found = {grading._hash_code()}
+    exam = grading.load_exam("clutter", seed=1, num_images=2)
+
+    def read_code():
+        return grading.write_exam(exam, tmp_path / str(len(found)), 3600, tmp_path)["code"]
+
+    found = set()
+    found.add(read_code())
     for name in ("evaluation.py", "opening/counting.py", "grading/one.py"):
         with open(grading.PACKAGE / name, "a") as file:
             file.write("# changed\n")
-        found.add(grading._hash_code())
+        found.add(read_code())
     assert len(found) == 4
 
 

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from denoise_utils import evaluation, models, noise, saving, training
+from denoise_utils import evaluation, models, noise, saving
+from denoise_utils.running import callbacks
 from denoise_utils.saved import cards
 from tests.conftest import ABOUT
 from tests.making import train, weights_equal
@@ -15,13 +16,13 @@ from tests.making import train, weights_equal
 @pytest.fixture
 def trained(monkeypatch):
     """The folders of runs in which something was trained, in their order."""
-    found, fit = [], training._fit
+    found, begin = [], callbacks.SaveEpoch.on_train_begin
 
-    def noted(model, train_data, val_data, settings, folder, *more):
-        found.append(folder.path.parent)
-        return fit(model, train_data, val_data, settings, folder, *more)
+    def noted(self, logs=None):
+        found.append(self.folder.path.parent)
+        begin(self, logs)
 
-    monkeypatch.setattr(training, "_fit", noted)
+    monkeypatch.setattr(callbacks.SaveEpoch, "on_train_begin", noted)
     return found
 
 
