@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,19 @@ from denoise_utils.running import callbacks
 from denoise_utils.saved import cards
 from tests.conftest import ABOUT
 from tests.making import train, weights_equal
+
+
+@pytest.fixture(scope="module")
+def finished(clutter, tmp_path_factory):
+    """A finished run, in a folder of runs that no test changes."""
+    return train(clutter, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def here(finished, tmp_path):
+    """A folder of runs with a copy of the finished one: trained there again, it is loaded."""
+    shutil.copytree(finished.folder.path.parent, tmp_path / "here")
+    return tmp_path / "here"
 
 
 @pytest.fixture
@@ -33,29 +47,27 @@ def test_training_improves_and_returns_the_best_epoch(clutter, tmp_path):
     assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(run.best["val_loss"], abs=1e-5)
 
 
-def test_finished_run_is_loaded_not_repeated(clutter, tmp_path):
-    first = train(clutter, tmp_path)
-    written = {path: path.stat().st_mtime_ns for path in first.folder.path.iterdir()}
-    again = train(clutter, tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in first.folder.path.iterdir()} == written
-    assert weights_equal(first.model, again.model) and first.history == again.history
+def test_finished_run_is_loaded_not_repeated(clutter, finished):
+    written = {path: path.stat().st_mtime_ns for path in finished.folder.path.iterdir()}
+    again = train(clutter, finished.folder.path.parent)
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.path.iterdir()} == written
+    assert weights_equal(finished.model, again.model) and finished.history == again.history
 
 
-def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, tmp_path, trained):
-    first = train(clutter, tmp_path / "here")
+def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, finished, tmp_path, trained):
+    first = finished
     saving.save_run(first, tmp_path / "models", **ABOUT)
     saved = tmp_path / "models" / "killed.h5"
     elsewhere = train(clutter, tmp_path / "elsewhere", saved=[tmp_path / "missing.h5", saved])
-    assert trained == [tmp_path / "here"]
-    assert weights_equal(first.model, elsewhere.model)
+    assert not trained and weights_equal(first.model, elsewhere.model)
     assert elsewhere.history == first.history and elsewhere.best == first.best
     again, other = train(clutter, tmp_path / "trained"), train(clutter, tmp_path / "other", seed=1, saved=[saved])
-    assert trained[1:] == [tmp_path / "trained", tmp_path / "other"]
+    assert trained == [tmp_path / "trained", tmp_path / "other"]
     assert weights_equal(again.model, first.model) and not weights_equal(other.model, first.model)
 
 
-def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch, trained):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+def test_saved_model_is_taken_whole_or_not_at_all(clutter, finished, tmp_path, monkeypatch, trained):
+    saving.save_run(finished, tmp_path, **ABOUT)
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -64,20 +76,20 @@ def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch
         patch.setattr(saving, "write_json", killed)
         train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
-    assert trained == [tmp_path / "here"]
+    assert not trained
 
 
-def test_saved_model_with_another_card_is_not_taken(clutter, tmp_path, trained):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
-    other = train(clutter, tmp_path / "here", seed=1)
+def test_saved_model_with_another_card_is_not_taken(clutter, finished, tmp_path, trained):
+    saving.save_run(finished, tmp_path, **ABOUT)
+    other = train(clutter, tmp_path / "other", seed=1)
     saving.save_model(other.model, tmp_path / "other.h5", {})
     (tmp_path / "killed.h5").write_bytes((tmp_path / "other.h5").read_bytes())
     assert not weights_equal(train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"]).model, other.model)
-    assert trained == [tmp_path / "here", tmp_path / "here", tmp_path / "new"]
+    assert trained == [tmp_path / "other", tmp_path / "new"]
 
 
-def test_older_card_tells_of_the_best_epoch_only(clutter, tmp_path):
-    first = train(clutter, tmp_path / "here")
+def test_older_card_tells_of_the_best_epoch_only(clutter, finished, tmp_path):
+    first = finished
     card = saving.save_run(first, tmp_path, **ABOUT)
     del card["history"]
     saving.save_model(first.model, tmp_path / "killed.h5", card)
@@ -88,19 +100,19 @@ def test_older_card_tells_of_the_best_epoch_only(clutter, tmp_path):
     assert "history" not in cards.make_card(run, **ABOUT)  # what is not known is not told
 
 
-def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, tmp_path, capsys):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, finished, tmp_path, capsys):
+    saving.save_run(finished, tmp_path, **ABOUT)
     before = [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")]
     run = train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     card = saving.save_run(run, tmp_path, **ABOUT | {"limits": "others"})
     assert card == saving.read_card(tmp_path / "killed.h5") and "stays as it is" in capsys.readouterr().out
     assert [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")] == before
-    saving.save_run(train(clutter, tmp_path / "here", seed=1), tmp_path, **ABOUT)
+    saving.save_run(train(clutter, tmp_path / "other", seed=1), tmp_path, **ABOUT)
     assert (tmp_path / "killed.h5").stat().st_mtime_ns != before[0]
 
 
-def test_model_that_was_changed_or_replaced_is_the_one_that_is_saved(clutter, tmp_path):
-    run = train(clutter, tmp_path, epochs=1)
+def test_model_that_was_changed_or_replaced_is_the_one_that_is_saved(clutter, here, tmp_path):
+    run = train(clutter, here)
     kernel, *others = run.model.get_weights()
     run.model.set_weights([kernel + 1, *others])
     saving.save_run(run, tmp_path / "changed", **ABOUT)
@@ -123,23 +135,33 @@ def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
         run.after(2).model  # noqa: B018
 
 
-def test_weight_decay_shrinks_the_weights(clutter, tmp_path):
+def test_weight_decay_shrinks_the_weights(clutter, finished, tmp_path):
     size = lambda run: sum(float(np.sum(weight**2)) for weight in run.model.get_weights())  # noqa: E731
-    free, decayed = train(clutter, tmp_path), train(clutter, tmp_path, weight_decay=0.5)
-    assert size(decayed) < 0.99 * size(free) and decayed.folder != free.folder
+    decayed = train(clutter, tmp_path, weight_decay=0.5)
+    assert size(decayed) < 0.99 * size(finished) and decayed.folder.path.name != finished.folder.path.name
 
 
-def test_other_settings_are_another_run(clutter, tmp_path):
+class Begun(Exception):
+    """Ends a training when it begins: its folder is there."""
+
+
+def test_other_settings_are_another_run(clutter, tmp_path, monkeypatch):
+    def stop(self, logs=None):
+        raise Begun
+
+    monkeypatch.setattr(callbacks.SaveEpoch, "on_train_begin", stop)
     changes = [{}, {"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 2}, {"patience": 4}, {"optimizer": "nadam"}]
     changes.append({"build": lambda: models.capped_autoencoder(8, 2)})
-    folders = {train(clutter, tmp_path, **({"epochs": 1} | change)).folder for change in changes}
-    assert len(folders) == len(changes)
+    for number, change in enumerate(changes, 1):
+        with pytest.raises(Begun):
+            train(clutter, tmp_path, **change)
+        assert len(list(tmp_path.iterdir())) == number, change
 
 
-def test_seed_decides_the_weights(clutter, tmp_path):
-    one, same, other = (train(clutter, tmp_path / str(i), seed=s, epochs=2) for i, s in enumerate((0, 0, 1)))
-    assert weights_equal(one.model, same.model)
-    assert not weights_equal(one.model, other.model)
+def test_seed_decides_the_weights(clutter, finished, tmp_path):
+    same, other = (train(clutter, tmp_path, seed=seed) for seed in (0, 1))
+    assert weights_equal(finished.model, same.model)
+    assert not weights_equal(finished.model, other.model)
 
 
 def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
@@ -149,8 +171,8 @@ def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
     assert not list(tmp_path.glob("*/best.h5"))
 
 
-def test_card_is_made_from_the_run(clutter, tmp_path):
-    run = train(clutter, tmp_path)
+def test_card_is_made_from_the_run(finished):
+    run = finished
     card = cards.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
     assert card["parameters"] == run.model.count_params()
     assert card["settings"] == run.folder.settings
