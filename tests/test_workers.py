@@ -87,13 +87,13 @@ def test_damaged_trials_are_trained_again_by_workers(alone, clutter, tmp_path):
     assert run_search(clutter, tmp_path, SMALL).num_loaded == 4
 
 
-def start_instead(monkeypatch, name, make):
-    """Let the first process of that name be another: `make(target, args)` returns its target and arguments."""
-    changed = []
+def start_instead(monkeypatch, names, make):
+    """Let the first process of each name be another: `make(target, args)` returns its target and arguments."""
+    waiting = set(names)
 
-    def start(*, target, args, name: str, first=name):
-        if name == first and not changed:
-            changed.append(name)
+    def start(*, target, args, name):
+        if name in waiting:
+            waiting.remove(name)
             target, args = make(target, args)
         return SpawnProcess(target=target, args=args, name=name)
 
@@ -121,12 +121,12 @@ def die_after_a_row(target, *words):
     target(*words)
 
 
-def test_killed_worker_costs_only_its_trial(alone, clutter, tmp_path, monkeypatch):
-    start_instead(monkeypatch, "worker1", lambda target, words: (die_in_a_trial, (target, *words)))
+def test_killed_workers_cost_only_their_trials(alone, clutter, tmp_path, monkeypatch):
+    """Each dies in its first trial; one may find none left."""
+    start_instead(monkeypatch, ["worker1", "worker2"], lambda target, words: (die_in_a_trial, (target, *words)))
     found = search_parallel(clutter, tmp_path)
     assert without_seconds(found.rows) == without_seconds(alone.rows)
-    starts = count_starts(found.folder)
-    assert len(starts) == 4 and sorted(starts.values()) == [1, 1, 1, 2]
+    assert sorted(count_starts(found.folder).values()) in ([1, 1, 1, 2], [1, 1, 2, 2])
 
 
 def start_program(tmp_path):
@@ -166,7 +166,7 @@ def test_stopped_search_leaves_no_process_and_goes_on(how, alone, clutter, tmp_p
 
 @pytest.mark.stress
 def test_killed_chief_is_replaced(alone, clutter, tmp_path, monkeypatch):
-    start_instead(monkeypatch, "chief", lambda target, words: (die_after_a_row, (target, *words)))
+    start_instead(monkeypatch, ["chief"], lambda target, words: (die_after_a_row, (target, *words)))
     assert without_seconds(search_parallel(clutter, tmp_path).rows) == without_seconds(alone.rows)
 
 
@@ -273,10 +273,10 @@ def test_damaged_entry_is_replaced_by_what_a_worker_reports(plan):
 
 def test_processes_that_keep_dying_and_stalls_end_the_search(clutter, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "MAX_DEATHS", 0)
-    start_instead(monkeypatch, "chief", lambda target, words: (os._exit, (7,)))
+    start_instead(monkeypatch, ["chief"], lambda target, words: (os._exit, (7,)))
     with pytest.raises(ChildProcessError, match="1 deaths in a row"):
         search_parallel(clutter, tmp_path)
-    start_instead(monkeypatch, "chief", lambda target, words: (time.sleep, (3600,)))
+    start_instead(monkeypatch, ["chief"], lambda target, words: (time.sleep, (3600,)))
     with pytest.raises(TimeoutError, match=r"every 0\.5 s"):
         search_parallel(clutter, tmp_path, deadline=0.5)
     assert not multiprocessing.active_children()
