@@ -1,8 +1,8 @@
-"""What several test files make: files of models and of data, small trainings, small searches."""
+"""Files of models and of data that several test files make."""
 
 import numpy as np
 
-from denoise_utils import models, saving, search, training
+from denoise_utils import saving
 
 
 def save(folder, name, model, **card):
@@ -49,31 +49,3 @@ def by_python_2(array, protocol):
         "counted": (b"U" + bytes([size]) if size < 256 else b"T" + size.to_bytes(4, "little")) + content,
     }
     return PYTHON_2[protocol] % {key.encode(): part for key, part in parts.items()}
-
-
-def train(clutter, runs, *, build=lambda: models.capped_autoencoder(8, 1), name="killed", epochs=3, **settings):
-    """Train a small model on the clutter task as a run in the folder `runs`."""
-    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
-    settings = {"batch_size": 32, "learning_rate": 4e-3, "patience": 5} | settings
-    return training.train(build, *data, name=name, runs=runs, record=clutter.record, epochs=epochs, **settings)
-
-
-def weights_equal(one, two):
-    """Say whether two models have the same weights to the bit."""
-    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
-
-
-GRID = {
-    "filters": [4, 8, 40],
-    "depth": [1],
-    "optimizer": ["adam"],
-    "batch_size": [50],
-    "learning_rate": [1e-3, 1e-2],
-    "epochs": [1, 2],
-}
-SMALL = GRID | {"filters": [4, 8, 40], "epochs": [1]}  # four legal configurations
-
-
-def run_search(clutter, runs, grid=GRID, cap=3600):
-    """Search a grid on the clutter task in this process, with the ledger in the folder `runs`."""
-    return search.search(grid, cap, clutter, runs=runs)

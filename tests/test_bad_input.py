@@ -20,7 +20,8 @@ from denoise_utils.running import callbacks
 from denoise_utils.system import stopping
 from tests import processes
 from tests.conftest import ROOT
-from tests.making import SMALL, run_search, save, train, weights_equal
+from tests.making import save
+from tests.trainings import SMALL, run_search, train, weights_equal
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"  # a file may not grow past it
 

@@ -13,13 +13,13 @@ import pytest
 from denoise_utils import models, profiles, saving
 from denoise_utils.zoo import recipes
 from tests import processes
-from tests.making import train, weights_equal
+from tests.trainings import train, weights_equal
 
 HALF = """
 import os, pathlib, signal, sys
 import keras
 from denoise_utils import models, noise, saving
-from tests.making import train
+from tests.trainings import train
 
 whole_save, folder = keras.Model.save, pathlib.Path(sys.argv[1])
 

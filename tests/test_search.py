@@ -10,13 +10,13 @@ import pytest
 
 from denoise_utils import models, noise, search
 from tests import processes
-from tests.making import GRID, SMALL, run_search
+from tests.trainings import GRID, SMALL, run_search
 
 KILLED = """
 import os, signal, sys
 import keras
 from denoise_utils import noise
-from tests.making import SMALL, run_search
+from tests.trainings import SMALL, run_search
 fit, begun = keras.Model.fit, []
 def killed_or_fit(*about, **options):
     begun.append(1)

@@ -11,7 +11,7 @@ from denoise_utils import evaluation, models, noise, saving
 from denoise_utils.running import callbacks
 from denoise_utils.saved import cards
 from tests.conftest import ABOUT
-from tests.making import train, weights_equal
+from tests.trainings import train, weights_equal
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ import pytest
 from denoise_utils import cli, profiles, saving, search
 from denoise_utils.running import workers
 from tests import processes
-from tests.making import SMALL, run_search
+from tests.trainings import SMALL, run_search
 
 PROGRAM = """
 import signal, sys
 from denoise_utils import noise
 from denoise_utils.running import workers
-from tests.making import SMALL
+from tests.trainings import SMALL
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 if __name__ == "__main__":
     pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
