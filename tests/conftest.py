@@ -9,6 +9,8 @@ os.environ["DENOISE_PROFILE"] = "tiny"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["DENOISE_OFFLINE"] = "1"  # no test reaches for the network
 os.environ.pop("DENOISE_PAIRS", None)
+# The tests run in a process per core: more threads would be in each other's way.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 import numpy as np
 import pytest
