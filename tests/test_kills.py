@@ -39,7 +39,7 @@ def save_half_after_an_epoch(self, path, **options):
 SAVE = "saving.save_model(models.capped_autoencoder(8, 1), folder / 'killed.h5', {})"
 TRAIN = """
 clutter = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-train(clutter, folder, epochs=30)
+train(clutter, folder, epochs={epochs})
 """
 
 
@@ -83,7 +83,7 @@ def test_kill_in_the_middle_of_saving_keeps_the_old_model_and_its_card(tmp_path)
 
 
 def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(clutter, tmp_path, capsys):
-    found = run_killed(tmp_path, f"keras.Model.save = save_half_after_an_epoch\n{TRAIN}")
+    found = run_killed(tmp_path, f"keras.Model.save = save_half_after_an_epoch\n{TRAIN.format(epochs=30)}")
     (best,) = tmp_path.glob("killed-*/best.h5")
     assert found["best.h5"] == saving.hash_file(best) and check_whole(tmp_path) == 1
     assert (best.parent / ".checkpoint.h5").is_file(), "the half must be there, or this test proves nothing"
@@ -208,7 +208,7 @@ def test_25_kills_leave_whole_files(tmp_path):
 @pytest.mark.stress
 def test_10_kills_cost_no_bit_of_the_weights(clutter, tmp_path):
     whole = train(clutter, tmp_path / "whole", epochs=60)
-    program = f"{HALF}{TRAIN.replace('30', '60')}"
+    program = HALF + TRAIN.format(epochs=60)
     for number in range(10):
         root, epochs = tmp_path / str(number), random.randint(1, 20)
 
