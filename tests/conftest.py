@@ -9,6 +9,8 @@ os.environ["DENOISE_PROFILE"] = "tiny"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["DENOISE_OFFLINE"] = "1"  # no test reaches for the network
 os.environ.pop("DENOISE_PAIRS", None)
+# The tests run in a process per core: more threads would be in each other's way.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 import numpy as np
 import pytest
@@ -61,7 +63,10 @@ def small_quick(monkeypatch):
     monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
 
 
+LONGEST = ("notebooks", "execute", "grading", "workers", "kills", "commands", "bad_input")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the longest files, so that two processes end together."""
-    longest = ("test_notebooks.py", "test_execute.py")
-    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+    order = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -4,39 +4,26 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import resource
 import signal
 import subprocess
 import sys
-import time
 
+import keras
 import numpy as np
 import pytest
 
-from denoise_utils import cli, models, profiles
-from denoise_utils.cli import commands
+from denoise_utils import cli, evaluation, models, profiles, report
 from denoise_utils.datasets import sources
 from denoise_utils.pictures import images
-from denoise_utils.reporting import scoring
 from denoise_utils.running import callbacks
 from denoise_utils.system import files, stopping
+from tests import processes
 from tests.conftest import ROOT
-from tests.test_report import save
-from tests.test_search import PROGRAM
-from tests.test_training import train, weights_equal
-
-SEARCH = PROGRAM.replace("search.search(GRID,", 'search.search(GRID | {"filters": [4]},')
+from tests.making import save
+from tests.trainings import SMALL, run_search, train, weights_equal
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"  # a file may not grow past it
-COMMAND = "import sys\nfrom denoise_utils import cli\nsys.exit(cli.main({0!r}))"
-
-
-def run(program, *words):
-    """Run a program from the project's root; return its exit code and what it said on standard error."""
-    command = [sys.executable, "-c", program, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    return done.returncode, done.stderr
 
 
 def errors(said):
@@ -57,8 +44,9 @@ def test_full_disk_keeps_the_saved_model_and_says_so(tmp_path):
         + "try: saving.save_model(model, sys.argv[1], {})\n"
         "except OSError as error: print(error, file=sys.stderr); sys.exit(3)"
     )
-    code, said = run(program, tmp_path / "kept.h5")
-    assert code == 3 and "Expected a folder with room for" in said and "File too large" in said
+    done = processes.run(program, tmp_path / "kept.h5")
+    assert done.returncode == 3 and "Expected a folder with room for" in done.stderr
+    assert "File too large" in done.stderr
     assert list_files(tmp_path) == before
 
 
@@ -131,7 +119,7 @@ def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):
 def test_output_below_a_file_is_refused_before_the_work(tmp_path, capsys, monkeypatch):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr(commands, "_start_keras", lambda: pytest.fail("the work began"))
+    monkeypatch.setattr(report, "make_report", lambda *about: pytest.fail("the work began"))
     assert cli.main(["report", str(tmp_path / "models"), "--out", str(tmp_path / "file" / "out")]) == 2
     printed = capsys.readouterr()
     assert "error: Expected a folder with room for" in printed.err and "Not a directory" in printed.err
@@ -170,32 +158,24 @@ def test_interrupt_that_a_library_turns_into_an_error_is_one():
         raise RuntimeError("something failed")
 
 
-def interrupt(process, ready, delay=0.0):
-    """Send Ctrl-C to `process`, `delay` seconds after `ready()`; return its exit code and what it said."""
-    while not ready():
-        assert process.poll() is None, "it ended before it could be interrupted"
-        time.sleep(0.01)
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
-    out, said = process.communicate()
-    return process.returncode, out, said
+def test_search_interrupted_in_a_training_keeps_its_trials_and_goes_on(clutter, tmp_path, monkeypatch):
+    """Keras Tuner takes any error in a training for a failed trial."""
+    fit, begun = keras.Model.fit, []
 
+    class Press(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            signal.raise_signal(signal.SIGINT)
 
-def start(program, *words, **more):
-    command = [sys.executable, "-c", program, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **more)
+    def fit_second_pressed(*about, **options):
+        begun.append(1)
+        return fit(*about, **options | ({"callbacks": [Press()]} if len(begun) == 2 else {}))
 
-
-def test_interrupted_search_keeps_its_trials_and_goes_on(tmp_path):
-    def finished():
-        return sorted(tmp_path.glob("*/ledger/[!.]*.json"))
-
-    code, _, said = interrupt(start(SEARCH, tmp_path), lambda: len(finished()) >= 1, delay=0.1)
-    assert code == -signal.SIGINT and "KeyboardInterrupt" in said
-    kept = {path: path.read_bytes() for path in finished()}
-    assert 1 <= len(kept) < 4 and all(json.loads(content) for content in kept.values())
-    assert run(SEARCH, tmp_path)[0] == 0
-    assert len(finished()) == 4 and all(path.read_bytes() == content for path, content in kept.items())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(keras.Model, "fit", fit_second_pressed)
+        run_search(clutter, tmp_path, SMALL)
+    (kept,) = tmp_path.glob("*/ledger/*")
+    before = kept.read_bytes()
+    assert run_search(clutter, tmp_path, SMALL).num_loaded == 1 and kept.read_bytes() == before
 
 
 @pytest.fixture
@@ -243,31 +223,31 @@ def test_interrupted_command_search_says_so_in_one_line(small_search, capsys, mo
     assert len(small_search()) == 1 and cli.main(["search"]) == 0
 
 
-@pytest.mark.parametrize("delay", [0, 5])
-def test_interrupted_report_keeps_what_was_there(tmp_path, delay):
-    out = tmp_path / "out"
-    words = ["report", str(ROOT / "models"), "--out", str(out), "--profile", "quick"]
-    code, _, said = interrupt(start(COMMAND.format(words)), out.is_dir, delay)
-    assert code == 130 and errors(said) == ["stopped: what was finished is kept"] and "Traceback" not in said
-    assert os.listdir(out) in ([], ["budget.partial.md"])
+def test_report_interrupted_before_its_first_row_keeps_what_was_there(tmp_path, capsys, monkeypatch):
+    save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
+    files.write_text(tmp_path / "out" / "budget.md", "the old one")
+    monkeypatch.setattr(report, "make_report", lambda *about: signal.raise_signal(signal.SIGINT))
+    assert cli.main(["report", str(tmp_path / "models"), "--out", str(tmp_path / "out"), "--profile", "quick"]) == 130
+    assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
+    assert os.listdir(tmp_path / "out") == ["budget.md"]
 
 
 def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path, small_quick, capsys, monkeypatch):
     for name, filters in (("first", 4), ("second", 8)):
         save(tmp_path / "models", name, models.capped_autoencoder(filters, 1))
     (tmp_path / "models" / "broken.h5").write_bytes(b"no model")
-    out, scored, score = tmp_path / "out", [], scoring._all_scores
+    out, checked, check = tmp_path / "out", [], evaluation.check_images_model
 
-    def interrupted_score(*about):
-        if len(scored) == 3:  # the noisy input, the best filter and the first model
+    def interrupted_check(model):
+        checked.append(model)
+        if len(checked) == 2:  # before the second model is scored
             signal.raise_signal(signal.SIGINT)
-        scored.append(score(*about))
-        return scored[-1]
+        check(model)
 
     files.write_text(out / "budget.md", "the old one")
     words = ["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"]
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "_all_scores", interrupted_score)
+        patch.setattr(evaluation, "check_images_model", interrupted_check)
         assert cli.main(words) == 130
     assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
     partial = (out / "budget.partial.md").read_text()
@@ -277,25 +257,18 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
     assert sorted(os.listdir(out)) == ["budget.csv", "budget.html", "budget.md"]
 
 
-def test_interrupted_notebooks_keep_what_was_finished(project):
-    text = project / "notebooks" / "text"
-    (text / "00_slow.py").write_text("# %%\nprint('one')\n\n# %%\nimport time\ntime.sleep(100)\n")
-    command = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00"]
-    with open(project / "log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE, text=True, cwd=project)
-    code, _, said = interrupt(process, lambda: "cell 2/2" in (project / "log").read_text(), 0.5)
-    assert code == 130 and "Stopped. What was finished is kept" in said and "Traceback" not in said
-
-
-def test_first_moments_of_the_command_are_interrupted_in_one_line():
-    program = [sys.executable, "-X", "importtime", "-m", "denoise_utils", "report", "models/"]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    for line in process.stderr:
-        if re.search(r"\| +numpy", line):
-            break
+@pytest.mark.parametrize("module", ["numpy", "tensorflow"])
+def test_command_is_interrupted_in_one_line_while_it_imports(module, tmp_path):
+    """A module of that name stands before the installed one, and takes its time."""
+    (tmp_path / f"{module}.py").write_text(f"import time\nopen({str(tmp_path / 'begun')!r}, 'w')\ntime.sleep(3600)\n")
+    command = [sys.executable, "-m", "denoise_utils", "report", "models/", "--out", tmp_path / "out"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    processes.wait_for((tmp_path / "begun").exists, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
-    assert process.returncode == 130 and len(errors(said)) == 1 and "Traceback" not in said
+    said = process.communicate()[1]
+    assert process.returncode == 130 and errors(said) == said.splitlines() and len(errors(said)) == 1, said
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_room_is_asked_for_before_the_folder_is_used(tmp_path):

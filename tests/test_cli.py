@@ -12,7 +12,7 @@ from PIL import Image
 from denoise_utils import cli, models, profiles
 from denoise_utils.datasets import sources
 from tests.conftest import ROOT
-from tests.test_report import save
+from tests.making import save
 
 
 def run_command(folder, out, *more):

@@ -12,8 +12,7 @@ from denoise_utils.datasets import sources
 from denoise_utils.running.run_folder import Places
 from denoise_utils.zoo import recipes
 from tests.conftest import ABOUT
-from tests.test_data import write_npz
-from tests.test_report import save
+from tests.making import save, write_npz
 
 STAND_INS = "using images that ship with scikit-learn instead"
 COMMANDS = {
@@ -82,7 +81,12 @@ def test_full_without_data_is_an_error_in_one_line(small, command, capsys):
     assert STAND_INS not in said.out and sources.BUNDLED not in said.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+LONG = ("grade", "reproduce", "search")
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=[pytest.mark.stress] * (name in LONG)) for name in COMMANDS]
+)
 def test_quick_without_data_uses_stand_ins_and_says_so(small, command, capsys):
     make_models(command, "quick", small)
     sources.load_arrays.cache_clear()
@@ -92,7 +96,7 @@ def test_quick_without_data_uses_stand_ins_and_says_so(small, command, capsys):
     assert said.count(f"No mnist here: {STAND_INS}") == 1 and DONE[command] in said.partition(STAND_INS)[2]
 
 
-SLOW = [pytest.param(command, "quick", marks=pytest.mark.stress) for command in ("grade", "reproduce", "search")]
+SLOW = [pytest.param(command, "quick", marks=pytest.mark.stress) for command in LONG]
 
 
 @pytest.mark.parametrize(

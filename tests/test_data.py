@@ -6,13 +6,15 @@ import socket
 import tracemalloc
 import urllib.request
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn import datasets
 
 from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
-from tests.test_pickles import by_python_2
+from tests.making import by_python_2, write_npz
 
 
 @pytest.fixture
@@ -23,18 +25,6 @@ def folder(tmp_path, monkeypatch):
     sources.load_arrays.cache_clear()
     yield tmp_path
     sources.load_arrays.cache_clear()
-
-
-def write_npz(path, num_train=100, num_test=20, shape=(28, 28), **replaced):
-    rng = np.random.default_rng(0)
-    arrays = {
-        "x_train": rng.integers(0, 256, (num_train, *shape), dtype=np.uint8),
-        "y_train": np.arange(num_train, dtype=np.uint8) % 10,
-        "x_test": rng.integers(0, 256, (num_test, *shape), dtype=np.uint8),
-        "y_test": np.arange(num_test, dtype=np.uint8) % 10,
-    } | replaced
-    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
-    return arrays
 
 
 def test_splits_come_from_the_folder_with_the_datasets_own_test_set(folder):
@@ -92,11 +82,16 @@ def test_quick_without_data_falls_back_to_real_bundled_images(folder, capsys, na
     assert (splits.label in said and said.count("\n") == 1) or name == "digits"
 
 
-def test_bundled_patches_share_no_pixel():
-    photo = np.arange(100 * 90).reshape(100, 90)
-    patches, labels = sources._patches([photo, photo + 9000], 28)
-    assert patches.shape == (2 * 9, 28, 28) and list(labels) == [0] * 9 + [1] * 9
-    assert len(np.unique(patches)) == patches.size
+def test_bundled_patches_share_no_pixel(folder, monkeypatch):
+    """Nor do the training and the test set; each pixel here has a colour of its own."""
+    number = np.arange(2 * 100 * 160).reshape(2, 100, 160)
+    photos = np.stack([number % 256, number // 256, 0 * number], axis=-1).astype(np.uint8)
+    monkeypatch.setattr(datasets, "load_sample_images", lambda: SimpleNamespace(images=list(photos)))
+    splits = data.load_splits("cifar10", num_val=3, profile="quick")
+    images = np.concatenate([part.images for part in (splits.train, splits.val, splits.test)])
+    assert images.shape == (2 * 3 * (3 + 1), 32, 32, 3)  # of 120 and of 40 pixels in width
+    pixels = np.round(images.reshape(-1, 3) * 255)
+    assert len(np.unique(pixels, axis=0)) == len(pixels)
 
 
 class SilentServer:

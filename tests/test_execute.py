@@ -8,11 +8,11 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 from PIL import Image
 
+from tests import processes
 from tests.conftest import ROOT
 from tests.execution import execute
 
@@ -22,7 +22,7 @@ def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
     clean = rng.random((200, 28, 28)) > 0.8
     for name, array in (("X", clean + rng.random((200, 28, 28))), ("Y", clean * 1.0)):
         (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(array))
-    code, printed = execute(project, "02", "04", "05", "11", DENOISE_PAIRS="X.pkl,Y.pkl")
+    code, printed = execute(project, "02", "05", "06", "14", DENOISE_PAIRS="X.pkl,Y.pkl")
     assert code == 0, printed[-4000:]
     assert (project / "build" / "tiny" / "models" / "pairs_cap_baseline.h5").is_file()
     assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()
@@ -75,13 +75,22 @@ def test_kernel_that_dies_is_named_by_its_cell(project):
 STOPPED = "Stopped. What was finished is kept: the same command goes on from there."
 
 TRAINED = """# %%
+import time
+from pathlib import Path
 import numpy as np
 from denoise_utils import models, profiles, training
+from denoise_utils.running import callbacks
 images = np.random.default_rng(0).random((200, 28, 28, 1), dtype=np.float32)
 data = (images, images), (images[:60], images[:60])
 build, runs = (lambda: models.capped_autoencoder(8, 1)), profiles.load_profile().runs
 first = training.train(build, *data, name="first", runs=runs, record={}, epochs=1)
-second = training.train(build, *data, name="second", runs=runs, record={}, epochs=8, batch_size=32)
+begin = callbacks.SaveEpoch.on_epoch_begin
+def wait_and_begin(self, epoch, logs=None):
+    while epoch == 2 and not Path("go").exists():
+        time.sleep(0.01)
+    begin(self, epoch, logs)
+callbacks.SaveEpoch.on_epoch_begin = wait_and_begin
+second = training.train(build, *data, name="second", runs=runs, record={}, epochs=3, batch_size=32)
 """
 
 
@@ -91,8 +100,7 @@ def test_interrupted_execution_goes_on_where_it_was(project):
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=project)
     runs = project / "build" / "tiny" / "runs"
     try:
-        while process.poll() is None and not list(runs.glob("second-*/history.json")):
-            time.sleep(0.01)
+        processes.wait_for(lambda: list(runs.glob("second-*/history.json")), process)
         process.send_signal(signal.SIGINT)  # Ctrl-C
         said = process.communicate()[1]
     finally:
@@ -100,6 +108,7 @@ def test_interrupted_execution_goes_on_where_it_was(project):
     assert process.returncode == 130 and said.strip() == STOPPED, said
     assert not list(runs.glob("second-*/scores.json")), "it must have been interrupted, or this test proves nothing"
     assert not list((project / "build" / "tiny").glob("notebooks/*"))
+    (project / "notebooks" / "go").touch()
     code, printed = execute(project, "00")
     assert code == 0, printed[-2000:]
     cell = json.loads((project / "build" / "tiny" / "notebooks" / "00_trained.ipynb").read_text())["cells"][0]

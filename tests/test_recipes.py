@@ -1,11 +1,7 @@
 """Recipes: every capped one builds under the cap, trains on fresh noise, and is resumed by the command line."""
 
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
 
@@ -263,37 +259,6 @@ def test_more_steps_take_the_same_weights(rng):
     many.set_weights(few.get_weights())
     images = rng.random((2, 28, 28, 1), dtype=np.float32)
     assert not np.allclose(few.predict_on_batch(images), many.predict_on_batch(images))
-
-
-PROGRAM = """
-import os, signal, sys
-from dataclasses import replace
-from pathlib import Path
-from denoise_utils import profiles
-from denoise_utils.running import callbacks
-from denoise_utils.zoo import recipes
-begin = callbacks.SaveEpoch.on_epoch_begin
-def killed_or_begun(self, epoch, logs=None):
-    os.kill(os.getpid(), signal.SIGKILL) if epoch == 2 else begin(self, epoch, logs)
-callbacks.SaveEpoch.on_epoch_begin = killed_or_begun
-recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(sys.argv[1])), epochs=4)
-"""
-
-
-def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path, capsys):
-    def train(name):
-        keras.utils.clear_session()  # layers are numbered from the start, as in a process of its own
-        return recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=tmp_path / name), epochs=4)
-
-    killed = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path / "killed"], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL
-    again = train("killed")
-    assert "goes on after epoch 2" in capsys.readouterr().out
-    whole = train("whole")
-    assert again.folder.path.name == whole.folder.path.name and again.folder != whole.folder
-    losses = [[log["val_loss"] for log in run.history] for run in (whole, again)]
-    assert losses[0] == losses[1] and len(losses[0]) == 4
-    assert whole.folder.best.read_bytes() == again.folder.best.read_bytes()
 
 
 def test_moving_average_is_what_is_validated_saved_and_resumed(clutter, tmp_path):

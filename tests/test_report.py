@@ -8,13 +8,10 @@ import h5py
 import keras
 import pytest
 
-from denoise_utils import models, profiles, report, saving
+from denoise_utils import models, profiles, report
 from denoise_utils.measures import table
 from denoise_utils.reporting import page
-
-
-def save(folder, name, model, **card):
-    saving.save_model(model, folder / f"{name}.h5", card)
+from tests.making import save
 
 
 @pytest.fixture(scope="module")

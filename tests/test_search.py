@@ -3,36 +3,28 @@
 import dataclasses
 import itertools
 import json
-import random
 import shutil
-import subprocess
-import sys
-import time
+import signal
 
 import pytest
 
 from denoise_utils import models, noise, search
 from denoise_utils.running import trials
+from tests import processes
+from tests.trainings import GRID, SMALL, run_search
 
-GRID = {
-    "filters": [4, 8, 40],
-    "depth": [1],
-    "optimizer": ["adam"],
-    "batch_size": [50],
-    "learning_rate": [1e-3, 1e-2],
-    "epochs": [1, 2],
-}
-PROGRAM = """
-import sys
-from denoise_utils import noise, search
-from tests.test_search import GRID
-pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-search.search(GRID, 3600, pairs, runs=sys.argv[1])
+KILLED = """
+import os, signal, sys
+import keras
+from denoise_utils import noise
+from tests.trainings import SMALL, run_search
+fit, begun = keras.Model.fit, []
+def killed_or_fit(*about, **options):
+    begun.append(1)
+    return os.kill(os.getpid(), signal.SIGKILL) if len(begun) == 3 else fit(*about, **options)
+keras.Model.fit = killed_or_fit
+run_search(noise.load_task("clutter", num_train=200, num_val=60, num_test=60), sys.argv[1], SMALL)
 """
-
-
-def run_search(clutter, runs, grid=GRID, cap=3600):
-    return search.search(grid, cap, clutter, runs=runs)
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +65,14 @@ def test_finished_search_is_looked_up(found, clutter):
 
 
 def test_killed_search_goes_on_without_repeating(found, clutter, tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL)
-    try:
-        while len(list(tmp_path.glob("*/ledger/[!.]*.json"))) < 3:
-            assert process.poll() is None, "the search ended before it could be killed"
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 2))
-    finally:
-        process.kill()
-        process.wait()
+    assert processes.run(KILLED, tmp_path).returncode == -signal.SIGKILL
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/ledger/[!.]*.json")}
-    resumed = run_search(clutter, tmp_path)
-    assert resumed.num_loaded == len(written) >= 3
+    resumed = run_search(clutter, tmp_path, SMALL)
+    assert resumed.num_loaded == len(written) == 2
     assert all(path.stat().st_mtime_ns == moment for path, moment in written.items())
-    assert [settings_of(row) for row in resumed.rows] == [settings_of(row) for row in found.rows]
-    assert [row["val_bce"] for row in resumed.rows] == [row["val_bce"] for row in found.rows]
+    whole = [row for row in found.rows if row["epochs"] == 1]
+    assert [settings_of(row) for row in resumed.rows] == [settings_of(row) for row in whole]
+    assert [row["val_bce"] for row in resumed.rows] == [row["val_bce"] for row in whole]
 
 
 def cut_key(content, key):
@@ -108,17 +93,18 @@ DAMAGES = (  # what a full disk, a crash of the machine or an editor may make of
 
 def test_damaged_trials_are_trained_again_and_no_others(found, clutter, tmp_path):
     shutil.copytree(found.folder.parent, tmp_path, dirs_exist_ok=True)
-    ledger = tmp_path / found.folder.name / "ledger"
-    whole, *damaged = sorted(path for path in ledger.glob("[!.]*.json"))[: len(DAMAGES) + 1]
-    for path, damage in zip(damaged, DAMAGES, strict=True):
-        path.write_bytes(damage(path.read_bytes()))
-    written = whole.stat().st_mtime_ns
+    path, *whole = (tmp_path / found.folder.name / "ledger").glob("[!.]*.json")
+    before = path.read_bytes()
+    plan = search.make_plan(GRID, 3600, clutter, runs=tmp_path)
+    for damage in DAMAGES:
+        path.write_bytes(damage(before))
+        assert len(plan.read_rows()) == len(whole) == 7
+    written = [one.stat().st_mtime_ns for one in whole]
     healed = run_search(clutter, tmp_path)
-    assert healed.num_loaded == len(found.rows) - len(DAMAGES) == 1 and whole.stat().st_mtime_ns == written
-    assert [settings_of(row) for row in healed.rows] == [settings_of(row) for row in found.rows]
+    assert healed.num_loaded == 7 and [one.stat().st_mtime_ns for one in whole] == written
     assert [row["val_history"] for row in healed.rows] == [row["val_history"] for row in found.rows]
     again = run_search(clutter, tmp_path)
-    assert again.num_loaded == len(found.rows) and again.rows == healed.rows
+    assert again.num_loaded == 8 and again.rows == healed.rows
 
 
 def test_only_a_whole_row_of_the_very_trial_counts(found, clutter, tmp_path):
@@ -135,28 +121,26 @@ def test_only_a_whole_row_of_the_very_trial_counts(found, clutter, tmp_path):
     assert not plan.is_row(row | {"val_bce": row["val_bce"] + 1}, one)
 
 
-def test_another_grid_is_another_search(clutter, tmp_path):
-    small = GRID | {"filters": [4], "epochs": [1], "learning_rate": [1e-2]}
-    one, two = run_search(clutter, tmp_path, small), run_search(clutter, tmp_path, small | {"filters": [8]})
-    assert one.folder != two.folder and (one.num_loaded, two.num_loaded) == (0, 0)
+ONE = GRID | {"filters": [4], "epochs": [1], "learning_rate": [1e-2]}  # a single configuration
 
 
-def test_another_architecture_is_another_search(found, clutter, monkeypatch):
+def test_another_grid_or_architecture_is_another_search(clutter, tmp_path, monkeypatch):
     def linear(filters, depth):
         inputs = models.layers.Input((28, 28, 1))
         hidden = models.layers.Conv2D(filters, 3, padding="same")(inputs)
         return models.keras.Model(inputs, models.layers.Conv2D(1, 3, padding="same")(hidden))
 
+    one, two = run_search(clutter, tmp_path, ONE), run_search(clutter, tmp_path, ONE | {"filters": [8]})
     monkeypatch.setattr(models, "capped_autoencoder", linear)
-    again = run_search(clutter, found.folder.parent, GRID | {"filters": [4, 8], "epochs": [1]})
-    assert again.folder != found.folder and again.num_loaded == 0
+    three = run_search(clutter, tmp_path, ONE)
+    assert len({found.folder for found in (one, two, three)}) == 3
+    assert [found.num_loaded for found in (one, two, three)] == [0, 0, 0]
 
 
-def test_diverged_trials_are_kept_and_rank_last(clutter, tmp_path):
+def test_diverged_trials_are_kept(clutter, tmp_path):
     broken = noise.Pairs(clutter.val.noisy, clutter.val.clean * float("nan"), None)
-    grid = GRID | {"epochs": [1]}
-    rows = run_search(dataclasses.replace(clutter, val=broken), tmp_path, grid).rows
-    assert [row["val_bce"] for row in rows] == [float("inf")] * 4
+    rows = run_search(dataclasses.replace(clutter, val=broken), tmp_path, ONE).rows
+    assert [row["val_bce"] for row in rows] == [float("inf")]
 
 
 def test_grid_with_nothing_legal_is_an_error(clutter, tmp_path):

@@ -2,53 +2,43 @@
 
 import dataclasses
 import json
-import random
-import subprocess
-import sys
-import time
+import shutil
 
-import keras
 import numpy as np
 import pytest
 
-from denoise_utils import evaluation, models, noise, saving, training
+from denoise_utils import evaluation, models, noise, saving
+from denoise_utils.running import callbacks
 from denoise_utils.saved import cards
 from denoise_utils.system import files
 from tests.conftest import ABOUT
-
-PROGRAM = """
-import sys
-from denoise_utils import models, noise, training
-pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
-training.train(
-    lambda: models.capped_autoencoder(8, 1), (pairs.train.noisy, pairs.train.clean),
-    (pairs.val.noisy, pairs.val.clean), name="killed", runs=sys.argv[1], record=pairs.record,
-    epochs=int(sys.argv[2]), batch_size=32, learning_rate=4e-3, patience=5,
-)
-"""
+from tests.trainings import train, weights_equal
 
 
-def train(clutter, runs, *, build=lambda: models.capped_autoencoder(8, 1), name="killed", epochs=3, **settings):
-    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
-    settings = {"batch_size": 32, "learning_rate": 4e-3, "patience": 5} | settings
-    return training.train(build, *data, name=name, runs=runs, record=clutter.record, epochs=epochs, **settings)
+@pytest.fixture(scope="module")
+def finished(clutter, tmp_path_factory):
+    """A finished run, in a folder of runs that no test changes."""
+    return train(clutter, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def here(finished, tmp_path):
+    """A folder of runs with a copy of the finished one: trained there again, it is loaded."""
+    shutil.copytree(finished.folder.path.parent, tmp_path / "here")
+    return tmp_path / "here"
 
 
 @pytest.fixture
 def trained(monkeypatch):
     """The folders of runs in which something was trained, in their order."""
-    found, fit = [], training._fit
+    found, begin = [], callbacks.SaveEpoch.on_train_begin
 
-    def noted(model, train_data, val_data, settings, folder, *more):
-        found.append(folder.path.parent)
-        return fit(model, train_data, val_data, settings, folder, *more)
+    def noted(self, logs=None):
+        found.append(self.folder.path.parent)
+        begin(self, logs)
 
-    monkeypatch.setattr(training, "_fit", noted)
+    monkeypatch.setattr(callbacks.SaveEpoch, "on_train_begin", noted)
     return found
-
-
-def weights_equal(one, two):
-    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
 
 
 def test_training_improves_and_returns_the_best_epoch(clutter, tmp_path):
@@ -58,29 +48,27 @@ def test_training_improves_and_returns_the_best_epoch(clutter, tmp_path):
     assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(run.best["val_loss"], abs=1e-5)
 
 
-def test_finished_run_is_loaded_not_repeated(clutter, tmp_path):
-    first = train(clutter, tmp_path)
-    written = {path: path.stat().st_mtime_ns for path in first.folder.path.iterdir()}
-    again = train(clutter, tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in first.folder.path.iterdir()} == written
-    assert weights_equal(first.model, again.model) and first.history == again.history
+def test_finished_run_is_loaded_not_repeated(clutter, finished):
+    written = {path: path.stat().st_mtime_ns for path in finished.folder.path.iterdir()}
+    again = train(clutter, finished.folder.path.parent)
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.path.iterdir()} == written
+    assert weights_equal(finished.model, again.model) and finished.history == again.history
 
 
-def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, tmp_path, trained):
-    first = train(clutter, tmp_path / "here")
+def test_saved_model_counts_as_the_finished_run_of_its_settings_alone(clutter, finished, tmp_path, trained):
+    first = finished
     saving.save_run(first, tmp_path / "models", **ABOUT)
     saved = tmp_path / "models" / "killed.h5"
     elsewhere = train(clutter, tmp_path / "elsewhere", saved=[tmp_path / "missing.h5", saved])
-    assert trained == [tmp_path / "here"]
-    assert weights_equal(first.model, elsewhere.model)
+    assert not trained and weights_equal(first.model, elsewhere.model)
     assert elsewhere.history == first.history and elsewhere.best == first.best
     again, other = train(clutter, tmp_path / "trained"), train(clutter, tmp_path / "other", seed=1, saved=[saved])
-    assert trained[1:] == [tmp_path / "trained", tmp_path / "other"]
+    assert trained == [tmp_path / "trained", tmp_path / "other"]
     assert weights_equal(again.model, first.model) and not weights_equal(other.model, first.model)
 
 
-def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch, trained):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+def test_saved_model_is_taken_whole_or_not_at_all(clutter, finished, tmp_path, monkeypatch, trained):
+    saving.save_run(finished, tmp_path, **ABOUT)
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -89,20 +77,20 @@ def test_saved_model_is_taken_whole_or_not_at_all(clutter, tmp_path, monkeypatch
         patch.setattr(files, "write_json", killed)
         train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
-    assert trained == [tmp_path / "here"]
+    assert not trained
 
 
-def test_saved_model_with_another_card_is_not_taken(clutter, tmp_path, trained):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
-    other = train(clutter, tmp_path / "here", seed=1)
+def test_saved_model_with_another_card_is_not_taken(clutter, finished, tmp_path, trained):
+    saving.save_run(finished, tmp_path, **ABOUT)
+    other = train(clutter, tmp_path / "other", seed=1)
     saving.save_model(other.model, tmp_path / "other.h5", {})
     (tmp_path / "killed.h5").write_bytes((tmp_path / "other.h5").read_bytes())
     assert not weights_equal(train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"]).model, other.model)
-    assert trained == [tmp_path / "here", tmp_path / "here", tmp_path / "new"]
+    assert trained == [tmp_path / "other", tmp_path / "new"]
 
 
-def test_older_card_tells_of_the_best_epoch_only(clutter, tmp_path):
-    first = train(clutter, tmp_path / "here")
+def test_older_card_tells_of_the_best_epoch_only(clutter, finished, tmp_path):
+    first = finished
     card = saving.save_run(first, tmp_path, **ABOUT)
     del card["history"]
     saving.save_model(first.model, tmp_path / "killed.h5", card)
@@ -113,19 +101,19 @@ def test_older_card_tells_of_the_best_epoch_only(clutter, tmp_path):
     assert "history" not in cards.make_card(run, **ABOUT)  # what is not known is not told
 
 
-def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, tmp_path, capsys):
-    saving.save_run(train(clutter, tmp_path / "here"), tmp_path, **ABOUT)
+def test_saving_what_a_run_was_taken_from_leaves_the_file_alone(clutter, finished, tmp_path, capsys):
+    saving.save_run(finished, tmp_path, **ABOUT)
     before = [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")]
     run = train(clutter, tmp_path / "new", saved=[tmp_path / "killed.h5"])
     card = saving.save_run(run, tmp_path, **ABOUT | {"limits": "others"})
     assert card == saving.read_card(tmp_path / "killed.h5") and "stays as it is" in capsys.readouterr().out
     assert [path.stat().st_mtime_ns for path in (tmp_path / "killed.h5", tmp_path / "killed.json")] == before
-    saving.save_run(train(clutter, tmp_path / "here", seed=1), tmp_path, **ABOUT)
+    saving.save_run(train(clutter, tmp_path / "other", seed=1), tmp_path, **ABOUT)
     assert (tmp_path / "killed.h5").stat().st_mtime_ns != before[0]
 
 
-def test_model_that_was_changed_or_replaced_is_the_one_that_is_saved(clutter, tmp_path):
-    run = train(clutter, tmp_path, epochs=1)
+def test_model_that_was_changed_or_replaced_is_the_one_that_is_saved(clutter, here, tmp_path):
+    run = train(clutter, here)
     kernel, *others = run.model.get_weights()
     run.model.set_weights([kernel + 1, *others])
     saving.save_run(run, tmp_path / "changed", **ABOUT)
@@ -148,97 +136,33 @@ def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
         run.after(2).model  # noqa: B018
 
 
-def test_weight_decay_shrinks_the_weights(clutter, tmp_path):
+def test_weight_decay_shrinks_the_weights(clutter, finished, tmp_path):
     size = lambda run: sum(float(np.sum(weight**2)) for weight in run.model.get_weights())  # noqa: E731
-    free, decayed = train(clutter, tmp_path), train(clutter, tmp_path, weight_decay=0.5)
-    assert size(decayed) < 0.99 * size(free) and decayed.folder != free.folder
+    decayed = train(clutter, tmp_path, weight_decay=0.5)
+    assert size(decayed) < 0.99 * size(finished) and decayed.folder.path.name != finished.folder.path.name
 
 
-def test_other_settings_are_another_run(clutter, tmp_path):
+class Begun(Exception):
+    """Ends a training when it begins: its folder is there."""
+
+
+def test_other_settings_are_another_run(clutter, tmp_path, monkeypatch):
+    def stop(self, logs=None):
+        raise Begun
+
+    monkeypatch.setattr(callbacks.SaveEpoch, "on_train_begin", stop)
     changes = [{}, {"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 2}, {"patience": 4}, {"optimizer": "nadam"}]
     changes.append({"build": lambda: models.capped_autoencoder(8, 2)})
-    folders = {train(clutter, tmp_path, **({"epochs": 1} | change)).folder for change in changes}
-    assert len(folders) == len(changes)
+    for number, change in enumerate(changes, 1):
+        with pytest.raises(Begun):
+            train(clutter, tmp_path, **change)
+        assert len(list(tmp_path.iterdir())) == number, change
 
 
-def test_seed_decides_the_weights(clutter, tmp_path):
-    one, same, other = (train(clutter, tmp_path / str(i), seed=s, epochs=2) for i, s in enumerate((0, 0, 1)))
-    assert weights_equal(one.model, same.model)
-    assert not weights_equal(one.model, other.model)
-
-
-def kill_after_epochs(runs, epochs, epochs_before):
-    """Start a training in a process of its own and kill it some time after `epochs_before` epochs."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, runs, str(epochs)], stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            logs = list(runs.glob("*/history.json"))
-            if logs and len(json.loads(logs[0].read_text())) >= epochs_before:
-                break
-            if process.poll() is not None:
-                raise RuntimeError("the training ended before it could be killed")
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.3))
-    finally:
-        process.kill()
-        process.wait()
-    return logs[0].parent
-
-
-def check_killed_run_goes_on(clutter, runs, epochs_before, epochs=60):
-    folder = kill_after_epochs(runs, epochs, epochs_before)
-    if not (folder / "scores.json").is_file():
-        saving.load_model(folder / "best.h5")  # whole, whenever the kill came
-    resumed = train(clutter, runs, epochs=epochs)
-    assert [path.parent for path in runs.glob("*/scores.json")] == [folder]
-    return resumed
-
-
-def test_killed_run_goes_on_to_the_same_weights(clutter, tmp_path, capsys):
-    resumed = check_killed_run_goes_on(clutter, tmp_path / "killed", 2, epochs=15)
-    assert "goes on after epoch" in capsys.readouterr().out
-    whole = train(clutter, tmp_path / "whole", epochs=15)
-    assert [log["val_loss"] for log in resumed.history] == [log["val_loss"] for log in whole.history]
-    assert weights_equal(resumed.model, whole.model)
-
-
-@pytest.mark.stress
-def test_kills_at_many_moments(clutter, tmp_path):
-    whole = train(clutter, tmp_path / "whole", epochs=60)
-    for number in range(10):
-        resumed = check_killed_run_goes_on(clutter, tmp_path / str(number), random.randint(1, 20))
-        assert weights_equal(resumed.model, whole.model)
-
-
-class Stop(Exception):
-    """Stands for a kill at a chosen moment."""
-
-
-class StopAt(keras.callbacks.Callback):
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise Stop
-
-
-def test_early_stopping_remembers_the_epochs_before_a_stop(clutter, tmp_path, monkeypatch):
-    settings = {"epochs": 40, "patience": 2, "learning_rate": 0.05}
-    whole = train(clutter, tmp_path / "whole", **settings)
-    stop_at = len(whole.history) - 1
-    assert stop_at < 39, "the run must have stopped early, or this test proves nothing"
-    fit = keras.Model.fit
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda self, *a, callbacks, **k: fit(self, *a, callbacks=[*callbacks, StopAt(stop_at)], **k)
-    )
-    with pytest.raises(Stop):
-        train(clutter, tmp_path / "stopped", **settings)
-    monkeypatch.undo()
-    resumed = train(clutter, tmp_path / "stopped", **settings)
-    assert len(resumed.history) == len(whole.history)
-    assert weights_equal(resumed.model, whole.model)
+def test_seed_decides_the_weights(clutter, finished, tmp_path):
+    same, other = (train(clutter, tmp_path, seed=seed) for seed in (0, 1))
+    assert weights_equal(finished.model, same.model)
+    assert not weights_equal(finished.model, other.model)
 
 
 def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
@@ -248,8 +172,8 @@ def test_loss_that_is_not_finite_stops_with_advice(clutter, tmp_path):
     assert not list(tmp_path.glob("*/best.h5"))
 
 
-def test_card_is_made_from_the_run(clutter, tmp_path):
-    run = train(clutter, tmp_path)
+def test_card_is_made_from_the_run(finished):
+    run = finished
     card = cards.make_card(run, task="clutter", role="capped", scores={"psnr": 1}, noisy_scores={}, limits="none")
     assert card["parameters"] == run.model.count_params()
     assert card["settings"] == run.folder.settings

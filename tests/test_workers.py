@@ -6,25 +6,27 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.context import SpawnContext, SpawnProcess
 
+import keras
 import pytest
 
 from denoise_utils import cli, profiles, search
 from denoise_utils.running import trials, workers
-from tests.conftest import ROOT
-from tests.test_search import GRID, run_search
+from denoise_utils.system import files
+from tests import processes
+from tests.trainings import SMALL, run_search
 
-SMALL = GRID | {"filters": [4, 8, 40], "epochs": [1]}  # four legal configurations
 PROGRAM = """
 import signal, sys
-from denoise_utils import noise, search
-from tests.test_workers import SMALL
+from denoise_utils import noise
+from denoise_utils.running import workers
+from tests.trainings import SMALL
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 if __name__ == "__main__":
     pairs = noise.load_task("clutter", num_train=200, num_val=60, num_test=60)
@@ -72,50 +74,65 @@ def test_two_workers_find_what_one_process_finds(alone, clutter, tmp_path, capfd
     assert search_parallel(clutter, tmp_path).rows == found.rows
 
 
+@pytest.mark.stress
 def test_damaged_trials_are_trained_again_by_workers(alone, clutter, tmp_path):
     shutil.copytree(alone.folder, tmp_path / alone.folder.name)
     empty, lacking, *whole = sorted((tmp_path / alone.folder.name / "ledger").glob("[!.]*.json"))
     empty.write_bytes(b"")
     lacking.write_text('{"val_bce": 0.0}')  # it would win
     written = [path.stat().st_mtime_ns for path in whole]
-    found = search_parallel(clutter, tmp_path, deadline=300)
+    found = search_parallel(clutter, tmp_path)
     assert found.num_loaded == len(whole) == 2 and [path.stat().st_mtime_ns for path in whole] == written
     assert without_seconds(found.rows) == without_seconds(alone.rows)
     assert count_starts(found.folder) == {empty.name: 1, lacking.name: 1}
     assert run_search(clutter, tmp_path, SMALL).num_loaded == 4
 
 
-def wait_for(condition, seconds=300):
-    for _ in range(seconds * 50):
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it never came")
+def start_instead(monkeypatch, names, make):
+    """Let the first process of each name be another: `make(target, args)` returns its target and arguments."""
+    waiting = set(names)
+
+    def start(*, target, args, name):
+        if name in waiting:
+            waiting.remove(name)
+            target, args = make(target, args)
+        return SpawnProcess(target=target, args=args, name=name)
+
+    monkeypatch.setattr(SpawnContext, "Process", staticmethod(start))
 
 
-def test_killed_worker_costs_only_its_trial(alone, clutter, tmp_path):
-    killed = []
+def die(*about, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def kill_in_a_trial():
-        log = wait_for(lambda: list(tmp_path.glob("*/logs/worker1.log")))[0]
-        name = wait_for(lambda: re.search(r"^trial (\w+\.json):", log.read_text(), re.M))[1]
-        worker = next(child for child in multiprocessing.active_children() if child.name == "worker1")
-        os.kill(worker.pid, signal.SIGKILL)
-        killed.append(name)
 
-    killer = threading.Thread(target=kill_in_a_trial)
-    killer.start()
-    found = search_parallel(clutter, tmp_path, deadline=300)
-    killer.join()
+def die_in_a_trial(target, *words):
+    keras.Model.fit = die
+    target(*words)
+
+
+def die_after_a_row(target, *words):
+    write = files.write_json
+
+    def write_and_die(path, content):
+        write(path, content)
+        if path.parent.name == "ledger":
+            die()
+
+    files.write_json = write_and_die
+    target(*words)
+
+
+def test_killed_workers_cost_only_their_trials(alone, clutter, tmp_path, monkeypatch):
+    """Each dies in its first trial; one may find none left."""
+    start_instead(monkeypatch, ["worker1", "worker2"], lambda target, words: (die_in_a_trial, (target, *words)))
+    found = search_parallel(clutter, tmp_path)
     assert without_seconds(found.rows) == without_seconds(alone.rows)
-    starts = count_starts(found.folder)
-    assert len(starts) == 4 and {name: n for name, n in starts.items() if n > 1} == {killed[0]: 2}
+    assert sorted(count_starts(found.folder).values()) in ([1, 1, 1, 2], [1, 1, 2, 2])
 
 
 def start_program(tmp_path):
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL, cwd=ROOT)
-    wait_for(lambda: list(tmp_path.glob("*/ledger/[!.]*.json")) or program.poll() is not None)
-    assert program.poll() is None, "the search ended before it could be stopped"
+    program = processes.start(PROGRAM, tmp_path, stdout=subprocess.DEVNULL)
+    processes.wait_for(lambda: list(tmp_path.glob("*/ledger/[!.]*.json")), program)
     return program
 
 
@@ -138,8 +155,9 @@ def processes_of(folder):
 def test_stopped_search_leaves_no_process_and_goes_on(how, alone, clutter, tmp_path):
     program = start_program(tmp_path)
     program.send_signal(how)
-    assert program.wait(60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
-    wait_for(lambda: not processes_of(tmp_path), 60)
+    assert program.wait() == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    while processes_of(tmp_path):
+        time.sleep(0.02)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/ledger/[!.]*.json")}
     found = search_parallel(clutter, tmp_path)
     assert found.num_loaded == len(written) >= 1
@@ -148,31 +166,24 @@ def test_stopped_search_leaves_no_process_and_goes_on(how, alone, clutter, tmp_p
 
 
 @pytest.mark.stress
-def test_killed_chief_is_replaced(alone, clutter, tmp_path):
-    def kill_the_chief():
-        wait_for(lambda: list(tmp_path.glob("*/ledger/[!.]*.json")))
-        chief = next(child for child in multiprocessing.active_children() if child.name == "chief")
-        os.kill(chief.pid, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_the_chief)
-    killer.start()
-    found = search_parallel(clutter, tmp_path, deadline=300)
-    killer.join()
-    assert without_seconds(found.rows) == without_seconds(alone.rows)
+def test_killed_chief_is_replaced(alone, clutter, tmp_path, monkeypatch):
+    start_instead(monkeypatch, ["chief"], lambda target, words: (die_after_a_row, (target, *words)))
+    assert without_seconds(search_parallel(clutter, tmp_path).rows) == without_seconds(alone.rows)
 
 
 @pytest.mark.stress
 def test_machines_that_share_no_folder(alone, clutter, tmp_path):
     """A chief and a worker as two commands on two machines would be: the rows come by gRPC."""
-    port = workers._free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
     names = ["chief", "machine2"]
     started = []
     for name in names:
         values = dict(zip(workers.VARIABLES, (name, "127.0.0.1", port), strict=True))
-        command = [sys.executable, "-c", PROGRAM, tmp_path / name]
-        started.append(subprocess.Popen(command, env=os.environ | values, stdout=subprocess.DEVNULL, cwd=ROOT))
+        options = {"env": os.environ | values, "stdout": subprocess.DEVNULL}
+        started.append(processes.start(PROGRAM, tmp_path / name, **options))
     try:
-        assert [process.wait(300) for process in started] == [0, 0]
+        assert [process.wait() for process in started] == [0, 0]
     finally:
         for process in started:
             process.kill()
@@ -261,19 +272,14 @@ def test_damaged_entry_is_replaced_by_what_a_worker_reports(plan):
     assert json.loads(path.read_text())["val_history"] == [0.5] and len(plan.read_rows()) == 1
 
 
-def test_processes_that_keep_dying_and_stalls_end_the_search(plan, monkeypatch):
-    context = multiprocessing.get_context("spawn")
-
-    def start(target, *words):
-        process = context.Process(target=target, args=words)
-        process.start()
-        return process
-
-    with pytest.raises(ChildProcessError, match="2 deaths in a row"):
-        monkeypatch.setattr(workers, "MAX_DEATHS", 1)
-        workers._supervise(plan, ["chief"], lambda name: start(os._exit, 7), 60)
+def test_processes_that_keep_dying_and_stalls_end_the_search(clutter, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "MAX_DEATHS", 0)
+    start_instead(monkeypatch, ["chief"], lambda target, words: (os._exit, (7,)))
+    with pytest.raises(ChildProcessError, match="1 deaths in a row"):
+        search_parallel(clutter, tmp_path)
+    start_instead(monkeypatch, ["chief"], lambda target, words: (time.sleep, (3600,)))
     with pytest.raises(TimeoutError, match=r"every 0\.5 s"):
-        workers._supervise(plan, ["chief"], lambda name: start(time.sleep, 60), 0.5)
+        search_parallel(clutter, tmp_path, deadline=0.5)
     assert not multiprocessing.active_children()
 
 

@@ -1,0 +1,78 @@
+"""The house: who may import whom, what is declared, and how large a room, a module and a function may be."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+
+from importlinter import cli as import_linter
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "denoise_utils"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MOST_ON_TOP, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 13, 250, 40
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def parse(path):
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_imports_go_down(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert import_linter.lint_imports(no_cache=True, no_logo=True) == 0, capsys.readouterr().out
+
+
+def imported(path):
+    """Return the names of the top-level packages that a file imports, wherever in it that is written."""
+    found = set()
+    for node in parse(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def normal(name):
+    """Return a distribution's name as all its spellings are compared."""
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def declared():
+    """Return the names of the distributions that the project asks for."""
+    lines = [line for name in ("", "-dev") for line in (ROOT / f"requirements{name}.txt").read_text().splitlines()]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lines += project["build-system"]["requires"] + project["project"]["dependencies"]
+    lines += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
+    return {normal(re.match(r"[\w.-]*", line)[0]) for line in lines}
+
+
+def test_every_package_that_is_imported_is_declared():
+    distributions, asked = importlib.metadata.packages_distributions(), declared()
+    ours = {"denoise_utils", "tests", *(script.stem for script in (ROOT / "benchmarks").glob("*.py"))}
+    for path in (*MODULES, ROOT / "notebooks" / "execute.py", *(ROOT / "tests").glob("*.py")):
+        for name in imported(path) - set(sys.stdlib_module_names) - ours:
+            found = {normal(one) for one in distributions.get(name, [name])}
+            assert found & asked, f"{name_of(path)} imports {name}: write {found} into the requirements"
+
+
+def test_few_modules_lie_on_top():
+    on_top = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
+    assert len(on_top) <= MOST_ON_TOP, on_top
+
+
+def test_no_module_is_longer_than_a_few_screens():
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert not {name: length for name, length in lengths.items() if length > MOST_LINES}
+
+
+def test_no_function_is_longer_than_a_screen():
+    functions = [(path, node) for path in MODULES for node in parse(path) if isinstance(node, ast.FunctionDef)]
+    lengths = {f"{name_of(path)}, {node.name}": node.end_lineno - node.lineno + 1 for path, node in functions}
+    assert not {name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_FUNCTION}
