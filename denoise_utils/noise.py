@@ -14,6 +14,7 @@ from denoise_utils import data, profiles
 from denoise_utils.datasets import sources
 
 WATERMARK = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
+PARTS = ("train", "val", "test")
 MIXES = ("sum", "maximum", "clipped sum")
 GAUSSIAN = "clip(clean + sigma * normal, 0, 1)"
 Seed = int | Sequence[int] | np.random.Generator  # as of numpy.random.default_rng
@@ -178,9 +179,6 @@ class TaskData:
     overlay: np.ndarray | None = field(default=None, repr=False)  # what was laid over the training images, if anything
 
 
-PARTS = ("train", "val", "test")
-
-
 def load_task(
     task: str,
     *,
@@ -248,6 +246,10 @@ def _load_own_pairs(num_train, num_val, num_test):
     train, val = train_test_split(rest, test_size=0.2, random_state=0)
     rows = [train[:num_train], val[:num_val], test[:num_test]]
     names = [os.path.basename(path) for path in paths]
-    hashed = sources.hash_arrays(noisy, clean)
-    record = {"task": "pairs", "noise": {"files": names}, "datasets": {"pairs": hashed}, "seed": 0}
+    record = {
+        "task": "pairs",
+        "noise": {"files": names},
+        "datasets": {"pairs": sources.hash_arrays(noisy, clean)},
+        "seed": 0,
+    }
     return _task_data("pairs", " + ".join(names), record, [Pairs(noisy[r], clean[r], None) for r in rows])
