@@ -194,8 +194,7 @@ def load_task(
 
     Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
     canonical strength (mix="maximum"); `profile` is that of `load_splits`. Parts that `noisy` does not
-    name are spared their noise: there, both sides are the clean images. The task "pairs" is the two
-    pickles that DENOISE_PAIRS names.
+    name stay clean on both sides. The task "pairs" is the two pickles that DENOISE_PAIRS names.
     """
     if task == "pairs":
         return _load_own_pairs(num_train, num_val, num_test)
@@ -246,10 +245,6 @@ def _load_own_pairs(num_train, num_val, num_test):
     train, val = train_test_split(rest, test_size=0.2, random_state=0)
     rows = [train[:num_train], val[:num_val], test[:num_test]]
     names = [os.path.basename(path) for path in paths]
-    record = {
-        "task": "pairs",
-        "noise": {"files": names},
-        "datasets": {"pairs": sources.hash_arrays(noisy, clean)},
-        "seed": 0,
-    }
+    about = {"noise": {"files": names}, "datasets": {"pairs": sources.hash_arrays(noisy, clean)}}
+    record = {"task": "pairs", **about, "seed": 0}
     return _task_data("pairs", " + ".join(names), record, [Pairs(noisy[r], clean[r], None) for r in rows])
