@@ -171,8 +171,7 @@ def survey(model):
     model = saving.unwrap(model)
     shape = model.input_shape[1:]
     try:
-        saved = json.loads(model.to_json())
-        config = {"class_name": saved["class_name"], "config": saved["config"]}
+        config = _built(json.loads(model.to_json()))
         allow_list.check_model(config)
     except Exception as error:  # Keras cannot write each layer's settings down
         reason = remedies.read_reason(error)
@@ -184,6 +183,14 @@ def survey(model):
         return reach.find_reach(config, shape)
     except ValueError as error:
         raise ValueError(f"Expected a model of images {shape}, got one that fails: {error}.") from None
+
+
+def _built(layer):
+    """Return the config of a layer, or of a model, without how it was built and compiled, which files do not hold."""
+    kept = {key: value for key, value in layer.items() if key not in ("build_config", "compile_config")}
+    if "layers" in layer["config"]:
+        kept["config"] = layer["config"] | {"layers": [_built(one) for one in layer["config"]["layers"]]}
+    return kept
 
 
 def _bound_window(found):
