@@ -155,8 +155,8 @@ def model_of_every_kind():
         [layers.Multiply()([y, gate]), z, layers.Dense(5)(layers.GlobalAveragePooling2D(keepdims=True)(z))]
     )
     x = layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(layers.Rescaling(-1.5, 0.1)(x))])
-    x = layers.Dropout(0.5)(layers.Activation("sigmoid")(x))
-    x = layers.MaxPooling2D(4)(layers.Conv2D(3, 3, padding="same", use_bias=False)(x))
+    x = layers.Dropout(0.5)(layers.Activation("softmax")(x))
+    x = layers.MaxPooling2D(4)(layers.Conv2D(3, 3, padding="same", activation="sigmoid", use_bias=False)(x))
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.Flatten()(x)))
 
 

@@ -19,14 +19,18 @@ function map(x, change) {
 }
 
 function softmax(x) {
-  const highest = x.values.reduce((a, b) => Math.max(a, b));
-  const powers = x.values.map(value => Math.exp(value - highest));
-  const sum = powers.reduce((a, b) => a + b);
-  return tensor(x.height, x.width, x.depth, powers.map(power => power / sum));
+  const out = tensor(x.height, x.width, x.depth);
+  for (let start = 0; start < x.values.length; start += x.depth) {
+    const pixel = x.values.subarray(start, start + x.depth), highest = Math.max(...pixel);
+    const powers = pixel.map(value => Math.exp(value - highest));
+    const sum = powers.reduce((a, b) => a + b);
+    out.values.set(powers.map(power => power / sum), start);
+  }
+  return out;
 }
 
 function activate({ activation }, x) {
-  if (activation === "softmax") return softmax(x); // over all values: the page has it on single vectors only
+  if (activation === "softmax") return softmax(x);
   return activation === "linear" ? x : map(x, ACTIVATIONS[activation]);
 }
 

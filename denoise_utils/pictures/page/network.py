@@ -25,7 +25,7 @@ KINDS = {  # of layers that network.js runs: the settings that it needs, and the
     "Activation": (("activation",), {}),
     "ReLU": ((), {"negative_slope": (0,), "max_value": (None,), "threshold": (0,)}),
     "Rescaling": (("scale", "offset"), {}),
-    "BatchNormalization": ((), {"axis": (*LAST, [3]), "scale": (True,), "center": (True,)}),
+    "BatchNormalization": (("epsilon",), {"axis": (*LAST, [3]), "scale": (True,), "center": (True,)}),
     "Concatenate": ((), {"axis": LAST}),
     "Add": ((), {}),
     "Multiply": ((), {}),
@@ -48,12 +48,7 @@ def export(path, dtype="float32"):
     Multiplications are those of one picture of 28x28. Raises ValueError for what network.js does not run.
     """
     path = Path(path)
-    contents = safe_open.inspect_model(path)
-    with h5py.File(path) as file:
-        old = contents.config is not None
-        model = contents.config if old else json.loads(file.attrs["model_config"])
-        arrays = safe_open.find_weights(file["model_weights"], old=old)
-        stored = {name: [array[...] for array in several] for name, several in arrays.items()}
+    contents, model, stored = _read_file(path)
     configs = _read_layers(model, path)
     order = _order(configs, model["config"]["output_layers"])
     number = {call: index for index, call in enumerate(order)}
@@ -74,6 +69,16 @@ def export(path, dtype="float32"):
     }
 
 
+def _read_file(path):
+    """Return (Contents of the checked .h5, its model's config, its weights by layer)."""
+    contents = safe_open.inspect_model(path)
+    old = contents.config is not None
+    with h5py.File(path) as file:
+        arrays = safe_open.find_weights(file["model_weights"], old=old)
+        stored = {name: [array[...] for array in several] for name, several in arrays.items()}
+        return contents, contents.config if old else json.loads(file.attrs["model_config"]), stored
+
+
 def _refuse(path, what):
     return ValueError(
         f"Expected a model that the page can run, got {plain(path.name)} with {plain(what)}: "
@@ -90,6 +95,9 @@ def _read_layers(model, path):
         if kind not in KINDS:
             raise _refuse(path, f'the layer "{config["name"]}" of the kind {kind}')
         needed, granted = KINDS[kind]
+        missing = [key for key in needed if key not in config]
+        if missing:
+            raise _refuse(path, f'the layer "{config["name"]}", {kind} without {missing[0]}')
         for key, values in granted.items():
             if config.get(key) not in values:
                 raise _refuse(path, f'the layer "{config["name"]}", {kind} with {key} {config.get(key)}')
@@ -139,7 +147,7 @@ def _translate(layer, arrays, path):
     told = {key: config[key] for key in KINDS[kind][0]}
     if kind == "BatchNormalization":
         gamma, beta, mean, variance = (np.float64(array) for array in arrays)
-        scale = gamma / np.sqrt(variance + config["epsilon"])
+        scale = gamma / np.sqrt(variance + told.pop("epsilon"))
         kind, arrays = "Rescaling", [scale, beta - mean * scale]
     elif kind == "Rescaling":
         arrays = [np.ravel(told.pop(key)) for key in ("scale", "offset")]

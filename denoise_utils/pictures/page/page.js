@@ -66,7 +66,8 @@ function send() {
   const same = shown.network === asked.network && shown.side === asked.side;
   shown = { ...asked, pictures: same ? shown.pictures : [], readings: same ? shown.readings : [] };
   shown.pictures[0] = asked.noisy;
-  show();
+  showThumb(0);
+  showStep();
   worker.postMessage({ id: asked.id, clean: asked.noisy, side: asked.side, network: asked.network });
 }
 

@@ -40,7 +40,7 @@ def describe(path):
     exported = network.export(path)
     if not exported["states"]:
         raise ValueError(f"Expected a denoiser that ends in a convolution at {path}, got another model: leave it out.")
-    task = saving.read_card(path).get("task")
+    task = str(saving.read_card(path).get("task"))
     return exported | {"name": path.stem, "task": task, "trained": TRAINED_ON.get(task, "something else")}
 
 
