@@ -187,6 +187,41 @@ def test_judge_of_the_page_reads_a_thousand_pictures_as_keras_does(opened):
     assert (chances.argmax(1) == expected.argmax(1)).all()
 
 
+def damage_in(browser, name, picture, strength, seed=1, garment=None):
+    """Return `picture` (28, 28, 1) as the page damages it."""
+    script = """
+    const [name, picture, strength, seed, garment] = arguments;
+    return [...NOISES[name].add(Float32Array.from(picture), 28, strength, random(seed), garment)];
+    """
+    garment = None if garment is None else garment.ravel().tolist()
+    damaged = browser.execute_script(script, name, picture.ravel().tolist(), strength, seed, garment)
+    return np.array(damaged, np.float32).reshape(picture.shape)
+
+
+def test_page_damages_as_the_course_does(opened, clutter):
+    clean, garment, gray = *clutter.val.clean[:2], np.full((28, 28, 1), 0.5, np.float32)
+    expected = noise.add_clutter(clean[None], garment[None], seed=0)[0]
+    assert np.abs(damage_in(opened, "garment", clean, 1, garment=garment) - expected).max() < 1e-6
+    for strength in (1, 5):
+        marked = damage_in(opened, "watermark", gray, strength) == 1
+        assert 9 <= marked.sum() <= 9 * strength
+        assert (damage_in(opened, "bar", gray, strength) == 1).sum() == 28 * strength
+    rows, columns = np.nonzero(damage_in(opened, "watermark", gray, 1)[..., 0] == 1)
+    mark = np.zeros((5, 5), int)
+    mark[rows - rows.min(), columns - columns.min()] = 1
+    assert (mark == noise.WATERMARK).all()
+    assert np.std(damage_in(opened, "gaussian", gray, 0.1) - gray) == pytest.approx(0.1, rel=0.15)
+    first, again, other = (damage_in(opened, "gaussian", gray, 0.1, seed) for seed in (1, 1, 2))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_page_measures_psnr_as_the_course_does(opened, clutter):
+    for noisy, clean in zip(clutter.val.noisy[:3] * 1.5 - 0.2, clutter.val.clean, strict=False):
+        script = "return psnr(Float32Array.from(arguments[0]), Float32Array.from(arguments[1]))"
+        found = opened.execute_script(script, noisy.ravel().tolist(), clean.ravel().tolist())
+        assert found == pytest.approx(evaluation.psnr(noisy[None], clean[None])[0], abs=1e-3)
+
+
 def text_of(browser, name):
     return browser.find_element("id", name).text
 
