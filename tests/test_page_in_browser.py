@@ -230,21 +230,25 @@ def click(browser, selector):
     browser.execute_script("arguments[0].click()", browser.find_element("css selector", selector))
 
 
-def draw_a_one(browser):
-    """Draw a stroke from top to bottom with the mouse."""
-    from selenium.webdriver import ActionChains
+def draw_a_one(browser, kind):
+    """Draw a stroke from top to bottom, with the mouse or with a finger ("touch")."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
 
     canvas = browser.find_element("id", "clean")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     reach = canvas.size["height"] // 3
-    actions = ActionChains(browser, duration=50).move_to_element_with_offset(canvas, 0, -reach).click_and_hold()
-    actions.move_by_offset(0, reach).move_by_offset(0, reach).release().perform()
+    actions = ActionBuilder(browser, mouse=PointerInput(kind, kind), duration=50)
+    pen = actions.pointer_action
+    pen.move_to(canvas, 0, -reach).pointer_down().move_to(canvas, 0, 0).move_to(canvas, 0, reach).pointer_up()
+    actions.perform()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_visitor_draws_damages_chooses_steps_and_reads(browser, width):
+@pytest.mark.parametrize(("width", "kind"), [(1280, "mouse"), (390, "touch")])
+def test_visitor_draws_damages_chooses_steps_and_reads(browser, width, kind):
     open_page(browser, width)
-    draw_a_one(browser)
+    draw_a_one(browser, kind)
+    assert browser.execute_script("return chosen.digit") is None
     click(browser, "input[name=noises][value=watermark]")
     wait(browser)
     assert browser.execute_script("return chosen.model") == "watermark_small"
