@@ -11,7 +11,7 @@ baselines    classical filters, to be beaten
 plots        figures
 saving       .h5 with its card, loaded safely         saved/      cards, older dialects of Keras
                                                       opening/    what is looked at before Keras is
-reuse        a saved model on any pictures            pictures/   picture files, playground, export
+reuse        a saved model on any pictures            pictures/   picture files, playground, page, export
 lessons      begin a notebook, check an exercise
 report       the parameter-budget report              reporting/  its findings, scores, page
 (the commands of python -m denoise_utils)             cli/        arguments, commands

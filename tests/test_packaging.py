@@ -41,6 +41,7 @@ COURSE = {
     "psutil",
     "IPython",
     "joblib",
+    "jinja2",
 }
 
 

@@ -42,7 +42,7 @@ def make_parser():
     parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__, epilog=CODES)
     parser.add_argument("--debug", action="store_true", help=DEBUG)
     added = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_train, _add_reproduce):
+    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_train, _add_reproduce, _add_page):
         add(added)
     for command in added.choices.values():  # suppressed: the default would overwrite what stood before the command
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG)
@@ -191,6 +191,17 @@ def _add_denoise(added):
         denoise.add_argument(f"--{key}", type=kind, help=f"strength of the noise {meant}")
     denoise.add_argument("--seed", type=_from_zero, default=0, help="seed of the noise (default: %(default)s)")
     denoise.set_defaults(run=commands.denoise)
+
+
+def _add_page(added):
+    page = added.add_parser(
+        "page",
+        help="write the playground page: models that clean drawings in the browser",
+        description="Write one HTML file that works from disk and from any web server, without a network. It holds the "
+        "models of models/ and twenty validation images each of MNIST and Fashion-MNIST.",
+    )
+    page.add_argument("--out", help="the .html to write (default: reports/playground.html)")
+    page.set_defaults(run=commands.page)
 
 
 def _print_warning(message, *where):

@@ -178,3 +178,17 @@ def denoise(arguments):
         for line in images.tell(job):
             print(line, file=sys.stderr)
     return int(bool(job.refused))
+
+
+def page(arguments):
+    """Write the playground page."""
+    from denoise_utils.pictures.page import page as playground
+
+    profile = profiles.load_profile("full")
+    out = Path(arguments.out or profile.reports / "playground.html")
+    if out.suffix != ".html":
+        raise ValueError(f"Expected --out to end in .html, got {out}: name the file to write.")
+    saving.check_folder(out.parent, playground.MAX_BYTES)
+    size = playground.write(out, profile.models)
+    print(f"Written to {plain(out)}: {size:,} bytes, one file that needs no other")
+    return 0

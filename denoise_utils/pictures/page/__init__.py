@@ -1,0 +1,1 @@
+"""The playground page: saved models that clean a visitor's drawing in the browser, in one file."""
