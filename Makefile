@@ -1,11 +1,18 @@
-# Two commands make everything: `make notebooks` and `make test`. See README.md.
+# Two commands make everything: `make notebooks` and `make test`. See README.md, and docs/teaching.md for classes.
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 RUN = .venv/bin/python
 
-.PHONY: notebooks test stress bench compat lab report clean
+.PHONY: notebooks verify handout test stress bench compat lab report clean
 
 notebooks: .venv/installed
 	$(RUN) notebooks/execute.py --profile $(PROFILE)
+
+# FROM=nothing: finished runs and saved models do not count.
+verify: .venv/installed
+	$(RUN) notebooks/verify.py $(if $(FROM),--from $(FROM))
+
+handout: .venv/installed
+	$(RUN) notebooks/handout.py
 
 test: .venv/installed
 	$(RUN) -m ruff check .
@@ -22,8 +29,14 @@ bench: .venv/installed
 compat: .venv/installed
 	$(RUN) benchmarks/compatibility.py
 
+# In copies, so that the committed outputs stay; a copy with a student's work is kept.
 lab: .venv/installed
-	$(RUN) -m jupyter lab notebooks
+	mkdir -p build/lab
+	@for path in notebooks/*.ipynb notebooks/*.md; do \
+	  copy=build/lab/$${path##*/}; \
+	  if [ -f "$$path" ] && [ ! -e "$$copy" ]; then cp "$$path" "$$copy"; fi; \
+	done
+	$(RUN) -m jupyter lab build/lab
 
 report: .venv/installed
 	$(RUN) -m denoise_utils report models/ --profile $(PROFILE)

@@ -76,3 +76,24 @@ def test_profile_comes_from_make_or_from_the_environment(project):
     ):
         done = make(project, "-n", "notebooks", *words, **environment)
         assert f"execute.py --profile {profile}" in done.stdout
+
+
+def test_lab_opens_copies_and_keeps_those_with_work_in_them(project):
+    write_python(project / "bin" / "python3", "3.12.1", project / "log")
+    (project / "notebooks").mkdir()
+    for name in ("00_first.ipynb", "01_second.ipynb", "GLOSSARY.md"):
+        (project / "notebooks" / name).write_text("committed")
+    assert make(project, "lab").returncode == 0
+    assert (project / "log").read_text().endswith("-m jupyter lab build/lab\n")
+    copies = project / "build" / "lab"
+    assert {path.name for path in copies.iterdir()} == {"00_first.ipynb", "01_second.ipynb", "GLOSSARY.md"}
+    (copies / "00_first.ipynb").write_text("worked on")
+    (copies / "01_second.ipynb").unlink()
+    assert make(project, "lab").returncode == 0
+    assert (copies / "00_first.ipynb").read_text() == "worked on"
+    assert (copies / "01_second.ipynb").read_text() == "committed"
+
+
+def test_verify_trains_all_when_it_is_told_to(project):
+    assert "--from" not in make(project, "-n", "verify").stdout
+    assert "notebooks/verify.py --from nothing\n" in make(project, "-n", "verify", "FROM=nothing").stdout
