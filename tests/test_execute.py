@@ -14,15 +14,11 @@ import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from making import figures
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from tests.conftest import ROOT
 from tests.execution import execute
-
-sys.path.insert(0, str(ROOT / "notebooks"))
-
-from making import figures
 
 
 def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
@@ -96,7 +92,7 @@ def test_the_first_line_of_a_cell_becomes_what_is_read_of_its_figure(rng):
     figures.store(notebook)
     nbformat.validate(notebook)
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
-    assert [image["alt"] for image in BeautifulSoup(page, "html.parser").find_all("img")][0] == 'Two "lines" meet.'
+    assert BeautifulSoup(page, "html.parser").find("img")["alt"] == 'Two "lines" meet.'
     assert [cell.outputs[0].data["text/plain"] for cell in notebook.cells] == [
         'Two "lines" meet.',
         "<Figure size 1x1>",

@@ -6,13 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from making import comparing
 
 from tests.conftest import ROOT
 from tests.execution import execute
-
-sys.path.insert(0, str(ROOT / "notebooks"))
-
-from making import comparing
 
 SMALL = """# %% [markdown]
 # # Small
