@@ -70,7 +70,7 @@ def collect(root):
     glossary = [path for path in [root / "notebooks" / "GLOSSARY.md"] if path.is_file()]
     paths = [*(root / name for name in FILES), *notebooks, *glossary, *package, *find_models(root, notebooks)]
     found = {path.relative_to(root).as_posix(): path for path in paths}
-    return {"README.md": root / README} | {name: path for name, path in found.items() if name not in WITHHELD}
+    return {name: path for name, path in found.items() if name not in WITHHELD}
 
 
 def main():
@@ -83,6 +83,8 @@ def main():
     with saving.atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in given.items():
             archive.write(path, f"{TOP}/{name}")
+        page = (ROOT / README).read_text(encoding="utf-8")
+        archive.writestr(f"{TOP}/README.md", page.replace("](../", "]("))  # it lies one folder higher there
     kinds = [sum(name.endswith(ending) for name in given) for ending in (".ipynb", ".h5")]
     print(f"{out}: {kinds[0]} notebooks, {kinds[1]} models, {out.stat().st_size / 1e6:.1f} MB")
 

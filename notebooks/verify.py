@@ -74,8 +74,7 @@ def main():
     if code == 130:
         return code
     lines, number = compare(arguments.source == "nothing")
-    print("\n".join(lines))
-    print(f"{number} notebooks executed in {COPY.relative_to(ROOT)}/, {len(lines)} differences.")
+    print(*lines, f"{number} notebooks executed in {COPY.relative_to(ROOT)}/, {len(lines)} differences.", sep="\n")
     if not code:
         shutil.rmtree(COPY / "build", ignore_errors=True)  # the next one begins anew
     return int(bool(code or lines))
