@@ -52,15 +52,9 @@ def shown(output):
     return "".join(output.get("data", {}).get("text/markdown", output.get("text", "")))
 
 
-def anchor(heading):
-    """Return the anchor of a heading, as GitHub and Jupyter make it."""
-    return re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
-
-
-def test_words_tables_and_anchors_are_counted_as_a_reader_would():
+def test_words_and_tables_are_counted_as_a_reader_would():
     assert len(words_of("Two [words](https://a.b/c) and $x + y$\n```\na b\n```\n")) == 3
     assert tables_of("text\n| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\nmore") == [(2, 2)]
-    assert anchor("Max pooling (2D)") == "max-pooling-2d"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,16 +88,6 @@ def test_it_asks_three_exercises_each_with_a_check(name):
     exercises.put_in(notebook, solutions, name)  # raises where a check is missing
     headings = re.findall(r"^### Exercise (\d) \((\w+)\)", "\n".join(c.source for c in notebook.cells), re.M)
     assert headings == [("1", "easy"), ("2", "medium"), ("3", "open")]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_its_links_lead_somewhere(name):
-    prose = "\n".join(cell.source for cell in read_text(name).cells if cell.cell_type == "markdown")
-    terms = {anchor(line) for line in re.findall(r"^#+ (.+)$", (NOTEBOOKS / "GLOSSARY.md").read_text(), re.M)}
-    assert set(re.findall(r"\(GLOSSARY\.md#([^)]*)\)", prose)) <= terms
-    files = {path.partition("#")[0] for path in re.findall(r"\]\((?!https?:|#)([^)]+)\)", prose)}
-    texts = {f"{path.stem}.ipynb" for path in (NOTEBOOKS / "text").glob("*.py")}
-    assert not [file for file in files - texts if not (NOTEBOOKS / file).exists()]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name[:2] <= "06"])

@@ -1,0 +1,11 @@
+# The course in a container: docker build -t denoising . && docker run -it -p 8888:8888 denoising
+FROM python:3.12-slim
+
+RUN useradd --create-home student
+USER student
+WORKDIR /home/student/course
+COPY --chown=student . .
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements.txt -e .
+
+EXPOSE 8888
+CMD [".venv/bin/jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "notebooks"]

@@ -1,0 +1,175 @@
+"""The course's commands, the same on Windows, macOS and Linux: python course.py notebooks, python course.py test.
+
+Makes .venv when it is missing or older than the requirements, then runs the command with its Python.
+It uses the standard library only, and syntax that old Pythons read, too, so that they can be told apart.
+"""
+
+import argparse
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+STAMP = os.path.join(VENV, "installed")
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "pyproject.toml")
+FITTING = "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
+COMMANDS = {  # what each runs, one after the other, as words after "python"; words of the user's go to the last
+    "notebooks": ("execute the notebooks, results in build/PROFILE/", [["notebooks/execute.py"]]),
+    "test": (
+        "check everything",
+        [
+            ["-m", "ruff", "check", "."],
+            ["-m", "ruff", "format", "--check", "."],
+            ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"],
+        ],
+    ),
+    "stress": ("the long tests", [["-m", "pytest", "-m", "stress"]]),
+    "lab": ("open copies of the notebooks in JupyterLab", [["-m", "jupyter", "lab", "build/lab"]]),
+    "verify": ("execute the committed notebooks once more and compare", [["notebooks/verify.py"]]),
+    "handout": ("write build/handout.zip, what students of a class get", [["notebooks/handout.py"]]),
+    "report": ("write the budget report of models/", [["-m", "denoise_utils", "report", "models/"]]),
+    "bench": ("measure speed and reproducibility", [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"]]),
+    "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
+    "clean": ("remove what was made, but not finished runs", []),
+}
+PROFILED = ("notebooks", "report")  # take --profile
+
+
+def inside(folder, system=os.name):
+    """Return the path of the Python of the virtual environment `folder`."""
+    return os.path.join(folder, *(("Scripts", "python.exe") if system == "nt" else ("bin", "python")))
+
+
+def candidates(named, system=os.name):
+    """Return the commands, as lists of words, by which a fitting Python may be called, the best first."""
+    if named:
+        return [[named]]
+    versions = ("3.13", "3.12", "3.11")
+    others = [["py", "-" + v] for v in versions] if system == "nt" else [["python" + v] for v in versions]
+    return [[sys.executable], *others]
+
+
+def fits(command):
+    """Tell whether the Python called by `command` starts and has a version that the course runs on."""
+    try:
+        done = subprocess.run([*command, "-c", FITTING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def find_python(named=None):
+    """Return the command of a fitting Python: the one `named`, else this one, else another of the system."""
+    for command in candidates(named):
+        if fits(command):
+            return command
+    found = named or "Python " + sys.version.split()[0]
+    raise SystemExit(
+        f"Expected Python 3.11, 3.12 or 3.13, found: {found}. Install one of them, or name it: "
+        "--python /path/to/python3.12 (with make: PYTHON=/path/to/python3.12)."
+    )
+
+
+def is_current():
+    """Tell whether .venv was made from the requirements as they are."""
+    if not os.path.isfile(STAMP):
+        return False
+    made = os.path.getmtime(STAMP)
+    return all(os.path.getmtime(os.path.join(ROOT, name)) <= made for name in REQUIREMENTS)
+
+
+def install(named=None):
+    """Make .venv, unless it is current, and install the requirements into it."""
+    if is_current() and not named:
+        return
+    python = find_python(named)
+    print(f"Installing the requirements into .venv with {' '.join(python)}: a few minutes, about 2 GB.")
+    sys.stdout.flush()
+    own = inside(VENV)
+    whole = not named and fits([own]) and not subprocess.call([own, "-c", "import pip"], stderr=subprocess.DEVNULL)
+    if not whole:
+        subprocess.run([*python, "-m", "venv", "--clear", VENV], check=True)
+    words = ["-m", "pip", "install", "-q", "-r", "requirements-dev.txt", "-e", "."]
+    subprocess.run([own, *words], check=True, cwd=ROOT)
+    with open(STAMP, "w"):
+        pass
+
+
+def clean():
+    """Remove .venv, caches and what the quick profile made; keep build/runs, hours of work."""
+    names = [".venv", "build/quick", "build/tiny", "*.egg-info", ".pytest_cache", ".ruff_cache"]
+    names += ["__pycache__", "*/__pycache__", "*/*/__pycache__"]
+    for name in names:
+        for path in glob.glob(os.path.join(ROOT, *name.split("/"))):
+            shutil.rmtree(path, ignore_errors=True)
+    if os.path.isdir(os.path.join(ROOT, "build", "runs")):
+        print("kept build/runs: the finished runs of the full profile")
+
+
+def copy_notebooks():
+    """Copy the notebooks to build/lab, so that the committed outputs stay; a copy with a student's work is kept."""
+    folder = os.path.join(ROOT, "build", "lab")
+    os.makedirs(folder, exist_ok=True)
+    for kind in ("*.ipynb", "*.md"):
+        for path in glob.glob(os.path.join(ROOT, "notebooks", kind)):
+            copy = os.path.join(folder, os.path.basename(path))
+            if not os.path.exists(copy):
+                shutil.copy(path, copy)
+
+
+def run(command):
+    """Run `command` and return its exit status; Ctrl-C is left to it: it says what is kept, and ends."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def parse(words):
+    """Return the parsed command line, and the words that go on to the command."""
+    text = "\n".join(f"  {name:<10} {about}" for name, (about, _) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="course.py",
+        description=__doc__.splitlines()[0],
+        epilog="commands:\n" + text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=sorted(COMMANDS), metavar="command", help="one of those below")
+    parser.add_argument("--profile", help="quick (the default) or full, for: " + ", ".join(PROFILED))
+    parser.add_argument("--python", help="make .venv anew with this Python, 3.11 to 3.13")
+    return parser.parse_known_args(words)
+
+
+def main(words=None):
+    """Run the command; return its exit status."""
+    options, rest = parse(words)
+    if options.command == "clean":
+        clean()
+        return 0
+    install(options.python)
+    if options.command == "lab":
+        copy_notebooks()
+    profile = options.profile or os.environ.get("DENOISE_PROFILE") or "quick"
+    steps = [[inside(VENV), *step] for step in COMMANDS[options.command][1]]
+    steps[-1] += (["--profile", profile] if options.command in PROFILED else []) + rest
+    for step in steps:
+        status = run(step)
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Expected this to succeed: {' '.join(error.cmd)}. It ended with {error.returncode}.")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,67 @@
+"""README and docs: no dead link, and code that runs as it is written."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import denoise_utils
+from tests.conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*.md")])
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def read_prose(path):
+    """Return the Markdown of a page, or of a notebook's cells, without code."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells)
+    return re.sub(r"```.*?```", "", text, flags=re.S)
+
+
+def anchors(path):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", read_prose(path), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=lambda path: path.name)
+def test_no_link_is_dead(path):
+    for link in LINK.findall(read_prose(path)):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_code_of_the_reuse_page_runs_as_written(tmp_path):
+    """In a folder with links to what it reads, so that it writes nowhere else."""
+    blocks = re.findall(r"```(?:python)?\n(.*?)```", (ROOT / "docs" / "reuse.md").read_text(), flags=re.S)
+    for name in ("models", "reports"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for code in blocks[:2]:
+        command = [sys.executable, "-c", code]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "denoised.png").is_file()
+
+
+def test_citation_names_the_version_of_the_package():
+    assert f"\nversion: {denoise_utils.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_containers_start_what_is_there():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["postCreateCommand"].split()[:2] == ["python", "course.py"]
+    copied = re.findall(r"-r (\S+)", (ROOT / "Dockerfile").read_text())
+    assert copied and all((ROOT / name).is_file() for name in copied)
