@@ -1,10 +1,11 @@
 # For those who have make: each target is a command of course.py, which runs everywhere. See README.md.
-# PROFILE=full chooses the profile, PYTHON=/path/to/python3.12 another interpreter.
-COMMANDS = notebooks test stress bench compat lab report clean
+# PROFILE=full chooses the profile, PYTHON=/path/to/python3.12 another interpreter; FROM=nothing lets verify train all.
+COMMANDS = notebooks test stress bench compat lab verify handout report clean
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 START = $(or $(PYTHON),python3)
 
 .PHONY: $(COMMANDS)
 
 $(COMMANDS):
-	@$(START) course.py $@ $(if $(filter $@,notebooks report),--profile $(PROFILE)) $(if $(PYTHON),--python $(PYTHON))
+	@$(START) course.py $@ $(if $(filter $@,notebooks report),--profile $(PROFILE)) $(if $(PYTHON),--python $(PYTHON)) \
+	  $(if $(filter $@,verify),$(if $(FROM),--from $(FROM)))

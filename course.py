@@ -28,7 +28,9 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
         ],
     ),
     "stress": ("the long tests", [["-m", "pytest", "-m", "stress"]]),
-    "lab": ("open the notebooks in JupyterLab", [["-m", "jupyter", "lab", "notebooks"]]),
+    "lab": ("open copies of the notebooks in JupyterLab", [["-m", "jupyter", "lab", "build/lab"]]),
+    "verify": ("execute the committed notebooks once more and compare", [["notebooks/verify.py"]]),
+    "handout": ("write build/handout.zip, what students of a class get", [["notebooks/handout.py"]]),
     "report": ("write the budget report of models/", [["-m", "denoise_utils", "report", "models/"]]),
     "bench": ("measure speed and reproducibility", [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"]]),
     "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
@@ -108,6 +110,17 @@ def clean():
         print("kept build/runs: the finished runs of the full profile")
 
 
+def copy_notebooks():
+    """Copy the notebooks to build/lab, so that the committed outputs stay; a copy with a student's work is kept."""
+    folder = os.path.join(ROOT, "build", "lab")
+    os.makedirs(folder, exist_ok=True)
+    for kind in ("*.ipynb", "*.md"):
+        for path in glob.glob(os.path.join(ROOT, "notebooks", kind)):
+            copy = os.path.join(folder, os.path.basename(path))
+            if not os.path.exists(copy):
+                shutil.copy(path, copy)
+
+
 def run(command):
     """Run `command` and return its exit status; Ctrl-C is left to it: it says what is kept, and ends."""
     process = subprocess.Popen(command, cwd=ROOT)
@@ -141,6 +154,8 @@ def main(words=None):
         clean()
         return 0
     install(options.python)
+    if options.command == "lab":
+        copy_notebooks()
     profile = options.profile or os.environ.get("DENOISE_PROFILE") or "quick"
     steps = [[inside(VENV), *step] for step in COMMANDS[options.command][1]]
     steps[-1] += (["--profile", profile] if options.command in PROFILED else []) + rest

@@ -136,6 +136,29 @@ def test_make_calls_course_for_every_command(project, python):
         assert f"course.py notebooks --profile {profile}" in done.stdout
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_verify_trains_all_when_it_is_told_to(project, python):
+    for words, told in (([], ""), (["FROM=nothing"], " --from nothing")):
+        make = ["make", "verify", f"PYTHON={python}", f"START={sys.executable}", *words]
+        subprocess.run(make, cwd=project, check=True, capture_output=True)
+        assert (project / "log").read_text().splitlines()[-1] == f"notebooks/verify.py{told}"
+
+
+def test_lab_opens_copies_and_keeps_those_with_work_in_them(project, python):
+    (project / "notebooks").mkdir()
+    for name in ("00_first.ipynb", "01_second.ipynb", "GLOSSARY.md"):
+        (project / "notebooks" / name).write_text("committed")
+    assert course(project, "lab", "--python", python).returncode == 0
+    assert (project / "log").read_text().endswith("-m jupyter lab build/lab\n")
+    copies = project / "build" / "lab"
+    assert {path.name for path in copies.iterdir()} == {"00_first.ipynb", "01_second.ipynb", "GLOSSARY.md"}
+    (copies / "00_first.ipynb").write_text("worked on")
+    (copies / "01_second.ipynb").unlink()
+    assert course(project, "lab").returncode == 0
+    assert (copies / "00_first.ipynb").read_text() == "worked on"
+    assert (copies / "01_second.ipynb").read_text() == "committed"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_command_which_ends_in_its_own_way(project, tmp_path, number):

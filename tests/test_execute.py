@@ -1,19 +1,23 @@
-"""notebooks/execute.py: own pairs, a cell that fails, a kernel that dies, Ctrl-C, wrong words."""
+"""notebooks/execute.py: own pairs, figures, solutions, a cell that fails, a kernel that dies, Ctrl-C, wrong words."""
 
 import base64
-import importlib.util
 import io
 import json
 import pickle
+import re
 import signal
 import subprocess
 import sys
 
+import nbformat
 import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from making import figures
+from nbconvert import HTMLExporter
 from PIL import Image
 
 from tests import processes
-from tests.conftest import ROOT
 from tests.execution import execute
 
 
@@ -28,27 +32,114 @@ def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
     assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()
 
 
-def test_thin_lines_keep_their_colours_and_photographs_their_number(rng):
-    about = importlib.util.spec_from_file_location("execute_notebooks", ROOT / "notebooks" / "execute.py")
-    script = importlib.util.module_from_spec(about)
-    about.loader.exec_module(script)
+def png_of(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
-    def stored(pixels):
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        kept = script.shrink(base64.b64encode(buffer.getvalue()).decode(), 24, 96)
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(kept))).convert("RGB")).reshape(-1, 3)
 
-    lines = [(255, 127, 14), (214, 39, 40), (148, 103, 189), (227, 119, 194), (188, 189, 34), (23, 190, 207)]
-    drawing = np.full((100, 100, 3), 255, np.uint8)
-    drawing[:50] = np.linspace(0, 250, 100, dtype=np.uint8)[:, None]  # many grays
+def pixels_of(output):
+    image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    return np.asarray(image.convert("RGB"))
+
+
+def notebook_of(*pictures, source="plot()"):
+    """Return a notebook with one cell that shows the pictures."""
+    shown = [
+        nbformat.v4.new_output("display_data", {"image/png": png_of(pixels), "text/plain": "<Figure size 1x1>"})
+        for pixels in pictures
+    ]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, outputs=shown)])
+
+
+@pytest.mark.parametrize("levels", [6, 200, 256])
+def test_figures_are_stored_in_their_exact_colours(levels, rng):
+    gray = np.repeat(rng.integers(0, levels, (90, 100, 1), dtype=np.uint8), 3, axis=-1)
+    colours = rng.integers(0, 256, (levels, 3), dtype=np.uint8)[rng.integers(0, levels, (90, 100))]
+    photograph = rng.integers(0, 256, (90, 100, 3), dtype=np.uint8)
+    opaque = np.concatenate([photograph, np.full((90, 100, 1), 255, np.uint8)], axis=-1)
+    pictures = (gray, colours, photograph, opaque)
+    notebook = notebook_of(*pictures)
+    before = len(nbformat.writes(notebook))
+    assert figures.store(notebook) == 1
+    for pixels, output in zip(pictures, notebook.cells[0].outputs, strict=True):
+        np.testing.assert_array_equal(pixels_of(output), pixels[..., :3])
+    assert len(nbformat.writes(notebook)) < before
+
+
+def test_figures_of_a_notebook_that_shows_too_much_have_fewer_pixels_of_the_same_colours(rng):
+    large = rng.integers(0, 256, (420, 500, 3), dtype=np.uint8)
+    lines = [(255, 127, 14), (214, 39, 40), (148, 103, 189)]
     for row, colour in enumerate(lines):
-        drawing[60 + row, :20] = colour
-    assert set(lines) <= {tuple(map(int, colour)) for colour in stored(drawing)}
-    gray = np.repeat(rng.integers(0, 256, (100, 100, 1), dtype=np.uint8), 3, axis=-1)
-    assert len(np.unique(stored(gray), axis=0)) <= 24
-    photograph = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
-    assert 24 < len(np.unique(stored(photograph), axis=0)) <= 96
+        large[100 + 10 * row : 110 + 10 * row] = colour
+    small = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    notebook = notebook_of(large, small)
+    assert len(nbformat.writes(notebook)) > figures.MOST
+    scale = figures.store(notebook)
+    assert 0.5 <= scale < 1 and len(nbformat.writes(notebook)) <= figures.MOST
+    first, second = notebook.cells[0].outputs
+    assert pixels_of(first).shape == (round(420 * scale), round(500 * scale), 3)
+    assert first.metadata["image/png"] == {"width": 500, "height": 420}, "it is shown as large as before"
+    for row, colour in enumerate(lines):
+        assert tuple(pixels_of(first)[round((105 + 10 * row) * scale), 50]) == colour
+    np.testing.assert_array_equal(pixels_of(second), small)
+
+
+def test_the_first_line_of_a_cell_becomes_what_is_read_of_its_figure(rng):
+    picture = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    notebook = notebook_of(picture, source='# Figure: Two "lines" meet.\nplot()')
+    notebook.cells += notebook_of(picture).cells
+    figures.store(notebook)
+    nbformat.validate(notebook)
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
+    assert BeautifulSoup(page, "html.parser").find("img")["alt"] == 'Two "lines" meet.'
+    assert [cell.outputs[0].data["text/plain"] for cell in notebook.cells] == [
+        'Two "lines" meet.',
+        "<Figure size 1x1>",
+    ]
+
+
+ASKING = """# %% tags=["exercise"]
+answer = ...
+
+# %%
+print("between")
+
+# %% tags=["check"]
+from denoise_utils import lessons
+lessons.check(answer, 3, "count")
+
+# %% tags=["exercise"]
+def double(number):
+    return ...
+
+# %% tags=["check"]
+lessons.check(lambda: double(2), 4, "twice")
+"""
+SOLVED = "# %% exercise 1\nanswer = 3\n\n# %% exercise 2\ndef double(number):\n    return 2 * number\n"
+
+
+def test_solutions_are_put_in_and_held_to_the_checks(project):
+    text = project / "notebooks" / "text" / "00_asking.py"
+    solutions = project / "notebooks" / "solutions" / "00_asking.py"
+    solutions.parent.mkdir(exist_ok=True)
+    text.write_text(ASKING)
+    solutions.write_text(SOLVED)
+    code, printed = execute(project, "--solutions", "00_asking")
+    assert code == 0, printed
+    assert "The slowest cells:\n" in printed and re.search(r"^ +\d+ s  00_asking: ", printed, re.M)
+    cells = json.loads((project / "build" / "tiny" / "solutions" / "00_asking.ipynb").read_text())["cells"]
+    assert cells[0]["source"] == ["answer = 3"] and cells[-1]["outputs"][0]["text"] == ["right\n"]
+    solutions.write_text(SOLVED.replace("2 * number", "number"))
+    code, printed = execute(project, "--solutions", "00_asking")
+    assert code == 1
+    assert 'Failed in 00_asking, exercise 2: expected its check to print "right", got: not yet: twice' in printed
+    solutions.write_text(SOLVED.partition("# %% exercise 2")[0])
+    code, printed = execute(project, "--solutions", "00_asking")
+    assert code == 2 and "Expected a solution for each of the 2 exercises of 00_asking, got 1." in printed
+    code, printed = execute(project, "00_asking")
+    assert code == 0, printed
+    assert "not answered yet" in (project / "build" / "tiny" / "notebooks" / "00_asking.ipynb").read_text()
 
 
 def test_first_error_stops_and_names_the_cell(project):
@@ -56,7 +147,7 @@ def test_first_error_stops_and_names_the_cell(project):
     (text / "00_broken.py").write_text(
         "# %% [markdown]\n# # Broken\n\n# %%\nx = 1\n\n# %%\nprint('so far')\ny = x / 0\n"
     )
-    code, printed = execute(project, "00", "01")
+    code, printed = execute(project, "00_broken", "01")
     assert code == 1
     assert "Failed in 00_broken, code cell 2 (print('so far'))" in printed and "ZeroDivisionError" in printed
     assert "01_load_data" not in printed
@@ -68,7 +159,7 @@ def test_first_error_stops_and_names_the_cell(project):
 def test_kernel_that_dies_is_named_by_its_cell(project):
     text = project / "notebooks" / "text"
     (text / "00_dying.py").write_text("# %%\nprint('one')\n\n# %%\nx = 1\n\n# %%\nimport os\nos._exit(9)\n")
-    code, printed = execute(project, "00")
+    code, printed = execute(project, "00_dying")
     assert code == 1 and "Failed in 00_dying, code cell 3 (import os)" in printed
 
 
@@ -96,7 +187,7 @@ second = training.train(build, *data, name="second", runs=runs, record={}, epoch
 
 def test_interrupted_execution_goes_on_where_it_was(project):
     (project / "notebooks" / "text" / "00_trained.py").write_text(TRAINED)
-    program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00"]
+    program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", "00_trained"]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=project)
     runs = project / "build" / "tiny" / "runs"
     try:
@@ -109,7 +200,7 @@ def test_interrupted_execution_goes_on_where_it_was(project):
     assert not list(runs.glob("second-*/scores.json")), "it must have been interrupted, or this test proves nothing"
     assert not list((project / "build" / "tiny").glob("notebooks/*"))
     (project / "notebooks" / "go").touch()
-    code, printed = execute(project, "00")
+    code, printed = execute(project, "00_trained")
     assert code == 0, printed[-2000:]
     cell = json.loads((project / "build" / "tiny" / "notebooks" / "00_trained.ipynb").read_text())["cells"][0]
     text = "".join("".join(output["text"]) for output in cell["outputs"])

@@ -1,6 +1,7 @@
 """The command line: python -m denoise_utils COMMAND. What each command does is in commands.py."""
 
 import argparse
+import importlib.util
 import os
 import sys
 import warnings
@@ -10,7 +11,6 @@ from denoise_utils.cli import commands
 from denoise_utils.pictures import images
 from denoise_utils.system import failures, stopping, streams
 from denoise_utils.system.escaping import plain
-from denoise_utils.zoo import recipes
 
 CODES = (
     "Exit codes: 0: done. 1: done, with what the command's own help says. 2: an error that its line explains. "
@@ -42,8 +42,11 @@ def make_parser():
     parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__, epilog=CODES)
     parser.add_argument("--debug", action="store_true", help=DEBUG)
     added = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_train, _add_reproduce, _add_page):
+    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_page):
         add(added)
+    if importlib.util.find_spec("denoise_utils.zoo.recipes"):  # a class's handout comes without
+        _add_train(added)
+        _add_reproduce(added)
     for command in added.choices.values():  # suppressed: the default would overwrite what stood before the command
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG)
         command.epilog = CODES
@@ -113,6 +116,8 @@ def _add_search(added):
 
 
 def _add_train(added):
+    from denoise_utils.zoo import recipes
+
     train = added.add_parser(
         "train",
         help="train models of the course, resumably",

@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 from denoise_utils import noise, profiles, saving
-from denoise_utils.cli import training_list
 from denoise_utils.cli.show import describe, describe_folder
 from denoise_utils.pictures import images
 from denoise_utils.system import files, streams
 from denoise_utils.system.escaping import plain
-from denoise_utils.zoo import recipes
 
 
 def _start_keras():
@@ -97,6 +95,9 @@ def show(arguments):
 
 def train(arguments):
     """Train models of the course one after the other, or list how far they are; return 1 if one failed."""
+    from denoise_utils.cli import training_list
+    from denoise_utils.zoo import recipes
+
     profile = profiles.load_profile(arguments.profile)
     for name in arguments.names:
         recipes.find_recipe(name)
