@@ -136,7 +136,7 @@ def _find_judge(report, folder, profile, entries):
         report.notes.append(str(error))
     found = [(row, model) for row, model in entries if row["role"] == "judge" and model.output_shape == (None, 10)]
     if not found:
-        report.notes.append("No judge: legibility is not measured. Notebook 02_add_noise trains one.")
+        report.notes.append("No judge: legibility is not measured. Notebook 03_measure_quality trains one.")
         return None
     report.notes.append(f"The judge of legibility comes from the folder itself: {found[0][0]['file']}.")
     return found[0][1]

@@ -81,7 +81,7 @@ def test_broken_output_is_refused(clutter, fault):
 
 
 def test_missing_judge_names_the_notebook(tmp_path):
-    with pytest.raises(FileNotFoundError, match="02_add_noise"):
+    with pytest.raises(FileNotFoundError, match="03_measure_quality"):
         evaluation.load_judge(tmp_path)
 
 
