@@ -5,7 +5,7 @@ answer_1 = 10 * np.log10(16)
 # %% exercise 2
 def mean_excess(answer, clean):
     def cross_entropy(p):
-        p = np.clip(p, 1e-7, 1 - 1e-7).astype(float)
+        p = np.clip(p.astype(float), 1e-7, 1 - 1e-7)
         return (-clean * np.log(p) - (1 - clean) * np.log(1 - p)).mean(axis=(1, 2, 3))
 
     return cross_entropy(answer) - cross_entropy(clean)

@@ -113,7 +113,7 @@ print(f"first layer {encoder.layers[1].count_params():,}, all {autoencoder.count
 # **Predict:** does the loss go to 0?
 
 # %%
-epochs = profile.pick(8, 4)
+epochs = profile.pick(8, 15)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
 fitting = {"batch_size": 128, "verbose": 2}
 history = autoencoder.fit(train, train, validation_data=(val, val), epochs=epochs, **fitting)

@@ -18,7 +18,8 @@
 # **It takes** XX minutes in the full profile and XX seconds in the quick one.
 
 # %%
-# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +27,14 @@ from pathlib import Path
 REPOSITORY = "https://github.com/OWNER/denoising-3600"
 if Path("../denoise_utils").is_dir():
     sys.path.insert(0, "..")
-try:
-    import denoise_utils
-except ModuleNotFoundError:
+if not importlib.util.find_spec("denoise_utils"):
     if "/OWNER/" in REPOSITORY:
-        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+        raise SystemExit("Run this notebook in a clone of the course: its address is missing.")
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+    if "google.colab" in sys.modules:
+        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
+        print("Runtime > Restart session, then begin again with this cell.")
 
 # %% [markdown]
 # The second cell loads the libraries and tells how large this run is.
@@ -215,7 +217,7 @@ lessons.claim("SSIM prefers the misread pictures to light grain", gap > light, h
 
 # %%
 def bce(answer, clean, cut=1e-7):
-    p = np.clip(answer, cut, 1 - cut).astype(float)
+    p = np.clip(answer.astype(float), cut, 1 - cut)
     return np.mean(-clean * np.log(p) - (1 - clean) * np.log(1 - p))
 
 
@@ -258,7 +260,7 @@ losses |= {"MSE": lambda y: (p - y) ** 2, "L1": lambda y: abs(p - y)}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 for name, loss in losses.items():
     mean_loss, pull = 0.3 * loss(1) + 0.7 * loss(0), -np.gradient(loss(1), before)
-    for axes, x, y, at in ((left, p, mean_loss, 405), (right, before, pull, 280)):
+    for axes, x, y, at in ((left, p, mean_loss, 395), (right, before, pull, 390)):
         (line,) = axes.plot(x, y)
         axes.annotate(name, (x[at], y[at] + 0.03), color=line.get_color())
     left.plot(p[mean_loss.argmin()], mean_loss.min(), "o", color=line.get_color())
@@ -310,7 +312,7 @@ with np.errstate(all="ignore"):  # the broken one divides by zero
 # %% [markdown]
 # ### Exercise 3 (open): a measure of your own
 #
-# A dim digit, or one behind a veil, is easy to read, and yet PSNR prefers a *different* digit. Write `my_measure(images, clean)`, higher is better, shape (N,). On at least 95 of 100 pictures it must put each of these above the different digit: the digit at a fifth of its brightness, behind a veil, and in light grain. Leave the judge out.
+# A dim digit, or one behind a veil, is easy to read, and yet PSNR mostly prefers a *different* digit. Write `my_measure(images, clean)`, higher is better, shape (N,). On at least 95 of 100 pictures it must put each of these above the different digit: the digit at a fifth of its brightness, behind a veil, and in light grain. Leave the judge out.
 
 
 # %% tags=["exercise"]
