@@ -18,7 +18,8 @@
 # **It takes** XX minutes in the full profile and XX seconds in the quick one.
 
 # %%
-# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +27,14 @@ from pathlib import Path
 REPOSITORY = "https://github.com/OWNER/denoising-3600"
 if Path("../denoise_utils").is_dir():
     sys.path.insert(0, "..")
-try:
-    import denoise_utils
-except ModuleNotFoundError:
+if not importlib.util.find_spec("denoise_utils"):
     if "/OWNER/" in REPOSITORY:
-        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+        raise SystemExit("Run this notebook in a clone of the course: its address is missing.")
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+    if "google.colab" in sys.modules:
+        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
+        print("Runtime > Restart session, then begin again with this cell.")
 
 # %% [markdown]
 # The second cell loads the libraries and tells how large this run is.
@@ -115,8 +117,14 @@ print(f"first layer {encoder.layers[1].count_params():,}, all {autoencoder.count
 # %%
 epochs = profile.pick(8, 15)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
-fitting = {"batch_size": 128, "verbose": 2}
-history = autoencoder.fit(train, train, validation_data=(val, val), epochs=epochs, **fitting)
+history = autoencoder.fit(
+    train,
+    train,
+    validation_data=(val, val),
+    epochs=epochs,
+    batch_size=128,
+    verbose=2,
+)
 
 # %% [markdown]
 # The loss falls quickly, then slowly. It cannot reach 0: a grey pixel costs something even when the answer is perfect (notebook 03). `val_loss` stays close to `loss`, so the network has not learned its pictures by heart.
@@ -160,14 +168,20 @@ noisy_train, noisy_val = add_noise(train), add_noise(val)
 
 # %%
 path = Path(tempfile.mkdtemp()) / "denoiser.h5"
-patient = {"monitor": "val_loss", "patience": 2, "restore_best_weights": True}
-stop = keras.callbacks.EarlyStopping(**patient)
+stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
 keep = keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
 denoiser = build_autoencoder()[2]
 denoiser.compile(optimizer="adam", loss="binary_crossentropy")
-fitting |= {"validation_data": (noisy_val, val), "callbacks": [stop, keep]}
 with saving.without_legacy_warning():
-    history = denoiser.fit(noisy_train, train, epochs=epochs, **fitting)
+    history = denoiser.fit(
+        noisy_train,
+        train,
+        validation_data=(noisy_val, val),
+        epochs=epochs,
+        batch_size=128,
+        callbacks=[stop, keep],
+        verbose=2,
+    )
 
 # %% [markdown]
 # ## Save and load

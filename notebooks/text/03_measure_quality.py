@@ -69,7 +69,9 @@ print(f"PSNR of the mean error {-10 * np.log10(errors.mean()):.2f} dB")
 # %% [markdown]
 # No: good pictures lift the mean of the PSNRs. This course quotes that mean, with its spread over the pictures.
 #
-# **Where it misleads.** Five spoiled pictures have the same MSE. **Predict:** which can you read?
+# **Where it misleads.** Five spoiled pictures have the same MSE.
+#
+# **Predict:** which can you read?
 
 # %%
 # Figure: an eight, then five of equal error: cut to a three, veiled, grainy, moved, dimmed.
@@ -148,7 +150,9 @@ axes.set(xlabel="mean PSNR of the noisy pictures (dB)", ylabel="share read by th
 # %% [markdown]
 # No. Near 11 dB it reads more than half of the digits under a thick line, few under marks, and hardly any in Gaussian noise.
 #
-# **Where it misleads.** Here is Gaussian noise of .4 with the judge's readings. **Predict:** which will you read?
+# **Where it misleads.** Here is Gaussian noise of .4 with the judge's readings.
+#
+# **Predict:** which will you read?
 
 # %%
 # Figure: ten digits in strong grain, which a person can read, under the judge's wrong readings.
