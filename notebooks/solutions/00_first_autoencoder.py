@@ -15,5 +15,5 @@ def build_decoder():
 def train_denoiser():
     model = build_autoencoder(8)[2]
     model.compile(optimizer="adam", loss="binary_crossentropy")
-    model.fit(noisy_train, train, epochs=epochs, batch_size=16, verbose=0)
+    model.fit(noisy_train, train, epochs=epochs, batch_size=32, verbose=0)
     return model

@@ -47,7 +47,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from denoise_utils import data, lessons, plots, saving
+from denoise_utils import data, evaluation, lessons, plots, saving
 
 profile, seed = lessons.begin()
 
@@ -131,15 +131,15 @@ history = autoencoder.fit(
 #
 # ## Look at the code
 #
-# The encoder alone gives codes; the decoder alone draws from them.
+# A model is a function: the encoder gives codes, the decoder draws from them.
 #
 # **Predict:** what does it draw for a code *halfway* between two digits?
 
 # %%
 # Figure: nine digits, below them what the decoder draws from their codes, and a blend of two.
-codes = encoder.predict(val[:9], verbose=0)
+codes = np.asarray(encoder(val[:9]))
 halfway = (codes[:1] + codes[1:2]) / 2
-drawn = decoder.predict(np.concatenate([codes, halfway]), verbose=0)
+drawn = np.asarray(decoder(np.concatenate([codes, halfway])))
 print("the first code:", codes[0].round(1))
 figure = plots.show_images({"picture": val[:9], "from its code": drawn}, label=digits.label)
 
@@ -259,7 +259,7 @@ def is_a_picture(drawn):
     return drawn.shape == (50, 28, 28, 1) and in_range and drawn.std() > 0.01
 
 
-lessons.check(lambda: build_decoder().predict(eight, verbose=0), is_a_picture, hint)
+lessons.check(lambda: np.asarray(build_decoder()(eight)), is_a_picture, hint)
 
 # %% [markdown]
 # ### Exercise 3 (open): a smaller bottleneck, a better denoiser?
@@ -278,11 +278,10 @@ def train_denoiser():
 
 # %% tags=["check"]
 def denoises(model):
-    if not hasattr(model, "predict"):
-        return False
     inner = [one for part in model.layers for one in getattr(part, "layers", [part])]
     narrowest = min(one.units for one in inner if isinstance(one, layers.Dense))
-    return narrowest <= 8 and np.mean((model.predict(noisy_val, verbose=0) - val) ** 2) < noisy
+    output = evaluation.predict(model, noisy_val)
+    return narrowest <= 8 and np.mean((output - val) ** 2) < noisy
 
 
 hint = "build_autoencoder(8)[2], then compile and fit as above; enough epochs?"
