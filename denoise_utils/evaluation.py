@@ -153,7 +153,7 @@ def _predict_few(model, images, batch_size):
 
 
 def load_judge(folder: str | Path) -> "keras.Model":
-    """Load the classifier that measures legibility; raise FileNotFoundError if notebook 3 was not run."""
+    """Load the classifier that measures legibility; raise FileNotFoundError if there is none."""
     path = Path(folder) / "digit_judge.h5"
     if not path.is_file():
         raise FileNotFoundError(f"Expected the judge of legibility at {path}: run notebook 03_measure_quality first.")

@@ -80,7 +80,7 @@ def main():
     out = parser.parse_args().out
     given = collect(ROOT)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with saving.atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with files.atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in given.items():
             archive.write(path, f"{TOP}/{name}")
         page = (ROOT / README).read_text(encoding="utf-8")

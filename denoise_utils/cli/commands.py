@@ -189,7 +189,7 @@ def page(arguments):
     out = Path(arguments.out or profile.reports / "playground.html")
     if out.suffix != ".html":
         raise ValueError(f"Expected --out to end in .html, got {out}: name the file to write.")
-    saving.check_folder(out.parent, playground.MAX_BYTES)
+    files.check_folder(out.parent, playground.MAX_BYTES)
     size = playground.write(out, profile.models)
     print(f"Written to {plain(out)}: {size:,} bytes, one file that needs no other")
     return 0

@@ -8,6 +8,36 @@
 
 # %% [markdown]
 # # 1. Load data: what do we have, and can we trust it?
+#
+# Every result of this course rests on three sets of pictures: to learn from (**train**), to choose with (**val**, for [validation](GLOSSARY.md#validation-set)), and to be judged by at the very end (**test**). Many projects fail here, and without an error. So ask first what an accountant would ask. How many are there? What values do they hold? Do the sets overlap?
+#
+# **You will learn** to check shapes, ranges and splits before you train, and never to open a pickle from a stranger.
+#
+# **You need** notebook 00. The pictures come from `mnist.npz` and its siblings, in the folder that `DENOISE_DATA_DIR` names or in `data/`, else from `keras.datasets`. Failing that, a short run takes pictures of scikit-learn.
+#
+# **It takes** XX minutes in the full profile and XX seconds in the quick one.
+
+# %%
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = "https://github.com/OWNER/denoising-3600"
+if Path("../denoise_utils").is_dir():
+    sys.path.insert(0, "..")
+if not importlib.util.find_spec("denoise_utils"):
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Run this notebook in a clone of the course: its address is missing.")
+    wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+    if "google.colab" in sys.modules:
+        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
+        print("Runtime > Restart session, then begin again with this cell.")
+
+# %% [markdown]
+# The second cell loads the libraries and tells how large this run is.
 
 # %%
 import pickle
@@ -17,120 +47,117 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import data, evaluation, plots, profiles
+from denoise_utils import data, evaluation, lessons, plots
 from denoise_utils.datasets import sources
 
-profile, seed = profiles.load_profile(), 0
-print(profiles.describe(profile, seed))
+profile, seed = lessons.begin()
 
 # %% [markdown]
-# Every result of this course rests on three sets of pictures: one to learn from (**train**), one to choose
-# with (**val**), one to be judged by, once, at the end (**test**). Before any model is built we ask of them what an
-# accountant would ask: how many are there, what values do they hold, do the sets overlap?
+# ## Several data sets, one shape
 #
-# - **Consumes**: `mnist.npz` and its siblings in the folder that `DENOISE_DATA_DIR` names, or in `data/`; else the
-#   copies of `keras.datasets`; else, in the quick profile, pictures that ship with scikit-learn.
-# - **Produces**: nothing on disk. Later notebooks call the same `load_splits`.
-
-# %% [markdown]
-# ## Several datasets, one shape
+# `load_splits` returns float32 numbers from 0 to 1 in an array of four axes: picture, row, column, channel. The test set is the data set's own. The validation set is a random tenth of its training set. A fixed [seed](GLOSSARY.md#seed) gives you and your neighbour the same tenth.
 #
-# `load_splits` always returns float32 in [0, 1] with axes (image, row, column, channel). The test set is the dataset's
-# own; val is a seeded tenth of its training set. CIFAR-10 joins them where its file is at hand.
+# **Predict:** MNIST has 60,000 pictures to learn from. How many are left in `train`?
 
 # %%
 sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": profile.num_test}
-names = ["mnist", "fashion_mnist", "digits"] + (["cifar10"] if sources.find_npz("cifar10") else [])
+names = ["mnist", "fashion_mnist", "digits"]
+names += ["cifar10"] if sources.find_npz("cifar10") else []
 splits = {name: data.load_splits(name, **sizes, seed=seed) for name in names}
-columns = {"name": ("dataset", "{}"), "label": ("called", "{}"), "source": ("read from", "{}")}
-columns |= {part: (part, "{:,}") for part in ("train", "val", "test")} | {"shape": ("image", "{}")}
 rows = []
-for name, split in splits.items():
+for split in splits.values():
     counts = {part: len(getattr(split, part).images) for part in ("train", "val", "test")}
-    rows.append(
-        {"name": name, "label": split.label, "source": split.source, "shape": split.train.images.shape[1:]} | counts
-    )
+    image = {"shape": split.train.images.shape[1:], "source": split.source}
+    rows.append({"label": split.label} | counts | image)
+columns = {"label": ("data set", "{}")} | {part: (part, "{:,}") for part in counts}
+columns |= {"shape": ("picture", "{}"), "source": ("read from", "{}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# A copy of a dataset may be partial, so the counts are read from the arrays and never assumed. The sets that the
-# assignment needs are the digits and the garments that will be laid over them:
-
-# %%
-digits, garments = splits["mnist"], splits["fashion_mnist"]
-counts = [len(part.images) for part in (digits.train, digits.val, digits.test)]
-Markdown(
-    f"**{digits.label}**: {counts[0]:,} digits to learn from, {counts[1]:,} to choose with, {counts[2]:,} to be judged by."
-)
-
-# %% [markdown]
+# Two of these sets make the assignment: the digits of MNIST, and the garments of Fashion-MNIST that notebook 02 lays over them. They have one shape, so they can be added. The digits of scikit-learn are a stand-in. CIFAR-10 has three channels, red, green and blue, and waits for notebook 10.
+#
 # ## Look at them
 #
-# One digit of each class, the first that the test set holds, and ten garments: these are the two layers of the
-# cluttered pictures to come.
+# Here are the first digit of each class in `train`, and ten garments. Do not look at test pictures: you would begin to tune for them.
 
 # %%
-first = [int(np.flatnonzero(digits.test.labels == digit)[0]) for digit in range(10)]
+# Figure: a row of handwritten digits 0 to 9, and a row of ten garments, white on black.
+digits, garments = splits["mnist"], splits["fashion_mnist"]
+first = [int(np.flatnonzero(digits.train.labels == digit)[0]) for digit in range(10)]
+rows = {"digits": digits.train.images[first], "garments": garments.train.images[:10]}
 label = digits.label if digits.label == garments.label else f"{digits.label}, {garments.label}"
-figure = plots.show_images(
-    {"digits": digits.test.images[first], "garments": garments.test.images[:10]},
-    titles=[f"label {digit}" for digit in range(10)],
-    label=label,
-)
+figure = plots.show_images(rows, titles=[f"label {digit}" for digit in range(10)], label=label)
 
 # %% [markdown]
+# Strokes are thin and bright, garments broad and grey. Both are smooth: no filter against roughness tells one from the other.
+#
 # ## What values do they hold?
 #
-# A pixel that is exactly 0 or 1 can be predicted perfectly; a grey one cannot, when the loss is binary cross-entropy.
-# How many are grey decides how low that loss can go at all: its **floor** (notebook 3 measures it).
+# Count the pixels that are exactly black (0), exactly white (1), or between.
+#
+# **Predict:** if you answer "black" for every pixel of every digit, how often are you right?
 
 # %%
 rows = []
 for split in (digits, garments):
     pixels = split.train.images
-    shares = {"black": np.mean(pixels == 0), "white": np.mean(pixels == 1), "mean": pixels.mean()}
-    rows.append({"name": split.name} | shares | {"grey": 1 - shares["black"] - shares["white"]})
-columns = {key: (key, "{:.1%}") for key in ("black", "grey", "white")} | {"mean": ("mean value", "{:.3f}")}
-Markdown(evaluation.format_table(rows, {"name": ("dataset", "{}")} | columns, label))
+    row = {"name": split.label, "black": np.mean(pixels == 0), "white": np.mean(pixels == 1)}
+    rows.append(row | {"grey": 1 - row["black"] - row["white"], "mean": pixels.mean()})
+columns = {"name": ("data set", "{}"), "mean": ("mean value", "{:.3f}")}
+columns |= {key: (key, "{:.1%}") for key in ("black", "grey", "white")}
+Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# What an answer that is black everywhere would get right:
+# An all-black answer is useless, and yet right on four pixels of five. So the share of right pixels is no measure. Grey pixels matter in another way: they decide how low the loss of notebook 03 can go at all.
 
 # %%
-digit_row, garment_row = rows
-Markdown(
-    f"{digit_row['black']:.0%} of a digit's pixels are black and {digit_row['grey']:.0%} grey; of a garment's, "
-    f"{garment_row['grey']:.0%} are grey. An all-black answer is useless and yet exactly right on "
-    f"{digit_row['black']:.0%} of the pixels: whatever we measure must not reward that."
-)
+black, cloth = rows[0]["black"], rows[1]["black"]
+here = f"{black:.1%} of a digit's pixels are black, {cloth:.1%} of a garment's"
+lessons.claim("four pixels of five of a digit are black", abs(black - 0.8) < 0.02, here, profile)
 
 # %% [markdown]
-# ## Are the classes balanced, and do the sets overlap?
+# ## Are the classes balanced?
 #
-# A picture that stands in train *and* in test would be a leak: the model would be judged on what it has learned by heart.
-# We compare the pictures' bytes.
+# If nine pictures of ten were ones, a model that knows ones would look good.
+
+# %%
+counts = np.bincount(digits.train.labels, minlength=10)
+for digit, count in enumerate(counts):
+    print(f"{digit}: {count:6,}  {'#' * round(200 * count / counts.sum())}")
+
+# %% [markdown]
+# The bars are of nearly equal length: each class has between 9 and 11.3 % of the pictures.
+#
+# ## Do the sets overlap?
+#
+# A picture that stands in `train` *and* in `test` is a **leak**: the model is judged on what it may know by heart. You can find leaks without looking at test pictures: compare fingerprints, the bytes of each.
+#
+# **Predict:** how many pictures are in two sets?
 
 
 # %%
-def fingerprints(split):
-    """Return the set of the images' bytes."""
-    return {image.tobytes() for image in split.images}
+def fingerprints(images):
+    """Return the set of the pictures' bytes."""
+    return {image.tobytes() for image in images}
 
 
-train, val, test = (fingerprints(part) for part in (digits.train, digits.val, digits.test))
-shared = {"train and val": len(train & val), "train and test": len(train & test), "val and test": len(val & test)}
-share = np.bincount(digits.train.labels, minlength=10) / len(digits.train.labels)
-print(f"{digits.label}: pictures in two sets: {shared}")
-print(f"share of a class in train: {share.min():.1%} to {share.max():.1%}")
+prints = {part: fingerprints(getattr(digits, part).images) for part in ("train", "val", "test")}
+pairs = [("train", "val"), ("train", "test"), ("val", "test")]
+shared = {f"{one} and {two}": len(prints[one] & prints[two]) for one, two in pairs}
+print(shared)
+lessons.claim("no digit is in two sets", not any(shared.values()), str(shared), profile)
 
 # %% [markdown]
+# None. Equal bytes find exact copies only; Exercise 3 looks for near ones.
+#
 # ## When the data is wrong
 #
-# Most failed projects fail here, silently: values up to 255 where 1 was expected, a missing axis, a NaN. The loader refuses each of
-# them and says what to do.
+# The usual mistakes make no error by themselves: values up to 255, a missing axis, a value that is no number (NaN). The network learns nothing, and you look for the fault there. `check_images` refuses each.
+#
+# **Predict:** what must each message say?
 
 # %%
-sample = digits.test.images[:5]
+sample = digits.train.images[:5]
 wrong = {
     "0 to 255": sample * 255,
     "bytes": np.uint8(sample * 255),
@@ -145,10 +172,11 @@ for name, images in wrong.items():
         print(f"{name}: {error}")
 
 # %% [markdown]
-# ## Your own pairs, from pickles
+# Each says what was expected, what came, and what to do.
 #
-# The original assignment came as two pickle files, noisy and clean. `load_pairs` reads such a pair: it maps noisy images that go
-# beyond [0, 1] into it, all by the same line, and checks both. Set `DENOISE_PAIRS="X.pkl,Y.pkl"` and notebooks 5 and 6 train on it.
+# ## Your own pairs
+#
+# The original assignment came as two pickle files. `load_pairs` reads such a pair and maps noisy values beyond 1 back into the range. Set `DENOISE_PAIRS="X.pkl,Y.pkl"`, and notebooks 05 and 06 train on yours.
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -158,8 +186,9 @@ noisy, clean = data.load_pairs(folder / "X.pkl", folder / "Y.pkl")
 print(f"noisy {noisy.shape}, {noisy.min():.1f} to {noisy.max():.1f}; clean {clean.shape}")
 
 # %% [markdown]
-# A pickle can also carry a program, which Python's own `pickle.load` would run. Ours admits numpy arrays and nothing else; here is one
-# that asks to write a file, and what becomes of it.
+# A pickle can carry a program as well, and Python's own `pickle.load` runs it. The next cell makes such a file, which asks to write another file.
+#
+# **Predict:** does it get that far?
 
 
 # %%
@@ -178,8 +207,85 @@ except ValueError as error:
 print("did it run?", (folder / "marker.txt").exists())
 
 # %% [markdown]
+# It did not run: `load_pairs` admits arrays of numbers and nothing else.
+#
+# ## Exercises
+#
+# ### Exercise 1 (easy): how much memory?
+#
+# How many bytes does `digits.train.images` take? A float32 takes four. Work it out from the shape, without asking the array.
+
+# %% tags=["exercise"]
+answer_1 = ...
+
+# %% [markdown]
+# The check asks the array.
+
+# %% tags=["check"]
+lessons.check(answer_1, digits.train.images.nbytes, "pictures x rows x columns x channels x 4")
+
+# %% [markdown]
+# ### Exercise 2 (medium): mend the loader
+#
+# `raw` holds pictures as they come from many sources: bytes from 0 to 255, without a channel axis. The function below turns them into what this course expects, but it makes two mistakes. One of them even passes `check_images`. Mend both.
+
+
+# %% tags=["exercise"]
+raw = np.uint8(np.round(sample[..., 0] * 255))
+
+
+def prepare(raw):
+    return np.float32(raw // 255)
+
+
+# %% [markdown]
+# The check compares with the pictures that `raw` was made from.
+
+# %% tags=["check"]
+hint = "what does // do to 128 / 255? and which axis is missing?"
+lessons.check(
+    lambda: data.check_images(prepare(raw)),
+    lambda images: images.shape == sample.shape and np.abs(images - sample).max() < 1e-3,
+    hint,
+)
+
+# %% [markdown]
+# ### Exercise 3 (open): near copies
+#
+# `suspects` hides pictures of `library` that were made a little brighter or moved by one pixel, so their bytes differ. Write `find_copies(suspects, library)`: return a boolean array that says for each suspect whether it is such a copy. At least 18 of 20 must be right.
+
+
+# %% tags=["exercise"]
+def find_copies(suspects, library):
+    return ...
+
+
+# %% [markdown]
+# The check hides ten copies among ten other digits.
+
+# %% tags=["check"]
+library, others = digits.train.images[:50], digits.train.images[50:60]
+moved, brighter = np.roll(library[:5], 1, axis=2), np.minimum(library[5:10] * 1.1 + 0.02, 1)
+suspects, is_copy = np.concatenate([others, moved, brighter]), np.arange(20) >= 10
+hint = "shift each suspect by -1, 0 and 1; how far is it from its nearest picture in the library?"
+
+
+def finds_them(found):
+    return np.shape(found) == (20,) and np.sum(np.asarray(found) == is_copy) >= 18
+
+
+lessons.check(lambda: find_copies(suspects, library), finds_them, hint)
+
+# %% [markdown]
 # ## What we learned
 #
-# - All data comes as float32 in [0, 1] with one shape, in three sets; those of the digits share no picture (see above). The test set is touched once, at the end.
-# - Black is cheap and grey has a price: neither "mostly right" nor a low loss alone says much.
-# - Files from elsewhere are checked before they are believed. Notebook 3 damages these pictures and measures by how much.
+# - All data comes as float32 from 0 to 1, in three sets, and those of the digits share no picture.
+# - You learn on train and choose on val. Test waits for the report of notebook 14.
+# - Four pixels of five are black: "mostly right" says nothing.
+# - Files from elsewhere are checked before they are believed, pickles above all.
+#
+# **References**
+#
+# - Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998), *Gradient-based learning applied to document recognition* (MNIST), [doi:10.1109/5.726791](https://doi.org/10.1109/5.726791).
+# - H. Xiao, K. Rasul and R. Vollgraf (2017), *Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms*, [arXiv:1708.07747](https://arxiv.org/abs/1708.07747).
+# - S. Kaufman, S. Rosset, C. Perlich and O. Stitelman (2012), *Leakage in data mining: formulation, detection, and avoidance*, [doi:10.1145/2382577.2382579](https://doi.org/10.1145/2382577.2382579).

@@ -7,244 +7,299 @@
 # ---
 
 # %% [markdown]
-# # 2. Add noise: how much damage is it, and when can it no longer be read?
+# # 2. Add noise: how much damage is it?
+#
+# A denoiser learns from pairs: a clean picture and a spoiled one. You spoil it yourself, so you must know exactly what you do. Six kinds of noise follow, each a formula and a few lines of NumPy.
+#
+# **You will learn** each noise as its formula, what a seed is good for, and how to measure damage.
+#
+# **You need** notebook 01 and its data sets.
+#
+# **It takes** XX minutes in the full profile and XX seconds in the quick one.
 
 # %%
-import time
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
+REPOSITORY = "https://github.com/OWNER/denoising-3600"
+if Path("../denoise_utils").is_dir():
+    sys.path.insert(0, "..")
+if not importlib.util.find_spec("denoise_utils"):
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Run this notebook in a clone of the course: its address is missing.")
+    wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+    if "google.colab" in sys.modules:
+        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
+        print("Runtime > Restart session, then begin again with this cell.")
+
+# %% [markdown]
+# The second cell loads the libraries and tells how large this run is.
+
+# %%
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import data, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils import data, evaluation, lessons, noise, plots
 
-profile, seed = profiles.load_profile(), 0
-print(profiles.describe(profile, seed))
+profile, seed = lessons.begin()
 
 # %% [markdown]
-# Five older course projects damaged pictures in four ways (marks, lines, garments, Gaussian noise), and none said by how much. We rebuild their noises, check ours against the damage that their
-# recipes do, and add what none of them had: a measure of **legibility**, by a classifier that has seen clean digits only.
+# ## Where these noises come from
 #
-# - **Consumes**: the digits and garments of notebook 1.
-# - **Produces**: `models/digit_judge.h5`, the classifier that every later notebook asks "can you read this?".
-
-# %%
-sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": profile.num_test}
-digits, garments = (data.load_splits(name, **sizes, seed=seed) for name in ("mnist", "fashion_mnist"))
-clean, labels = digits.test.images, digits.test.labels
-label = digits.label if digits.label == garments.label else f"{digits.label} + {garments.label}"
-print(f"{len(clean):,} test digits, {len(garments.test.images):,} test garments ({label})")
-
-# %% [markdown]
-# ## Six ways to spoil a picture
+# Five older course projects, here named by letters, each had a noise of its own. Later notebooks rebuild them.
 #
-# Each function of `noise.py` takes clean images and a seed, returns new ones in [0, 1], and leaves its input alone. We call them all in
-# the same way:
-
+# | | project | noise | where |
+# | --- | --- | --- | --- |
+# | W | digits under marks | marks | [vtortega/Denoising-autoencoder](https://github.com/vtortega/Denoising-autoencoder) |
+# | O | digits under a line | a line | [acadena-repo/DENOISING-IMAGES-USING-AUTOENCODERS](https://github.com/acadena-repo/DENOISING-IMAGES-USING-AUTOENCODERS) |
+# | C | digits under garments: **the assignment** | clutter | [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General/tree/master/Auto_encoder) |
+# | G | digits in Gaussian noise | Gaussian | described in notebook 09 |
+# | R | colour photographs in Gaussian noise | Gaussian | described in notebook 10 |
+#
+# All figures here are of validation pictures.
 
 # %%
-def spoil(kind, strength, images=clean, over=garments.test.images):
-    """Return `images` damaged by one kind of noise at one strength."""
-    makers = {
-        "watermark": lambda: noise.add_watermark(images, strength, seed=seed),
-        "occlusion": lambda: noise.add_occlusion(images, strength, seed=seed),
-        "clutter": lambda: noise.add_clutter(images, over, strength, seed=seed),
-        "gaussian": lambda: noise.add_gaussian(images, strength, seed=seed),
-        "salt and pepper": lambda: noise.add_salt_and_pepper(images, strength, seed=seed),
-        "masking": lambda: noise.add_masking(images, strength, seed=seed),
-    }
-    return makers[kind]()
-
+sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": 1}
+splits = {name: data.load_splits(name, **sizes, seed=seed) for name in ("mnist", "fashion_mnist")}
+clean, garments = (split.val.images for split in splits.values())
+label = " + ".join(dict.fromkeys(split.label for split in splits.values()))
+print(f"{len(clean):,} digits, {len(garments):,} garments ({label})")
 
 # %% [markdown]
-# Ten fixed test digits under each noise, with the PSNR of every picture over it:
+# ## Clutter: the assignment's own noise
+#
+# Lay a random garment over each digit and halve the sum, so that it stays in the range from 0 to 1:
+#
+# $$\text{noisy} = \frac{\text{clean} + \text{garment}}{2}$$
+#
+# `default_rng(seed)` starts a random generator. The same [seed](GLOSSARY.md#seed) gives the same numbers again, so this cell and the helper `noise.add_clutter` must agree to the bit.
 
 # %%
-shown = {"watermark": 10, "occlusion": 1, "clutter": "sum", "gaussian": 0.2, "salt and pepper": 0.5, "masking": 0.5}
-rows = {"clean": clean[:10]} | {f"{kind}\n{strength}": spoil(kind, strength)[:10] for kind, strength in shown.items()}
+rng = np.random.default_rng(seed)
+chosen = garments[rng.integers(0, len(garments), len(clean))]
+cluttered = (clean + chosen) / 2
+helper = noise.add_clutter(clean, garments, seed=seed)
+print("same as the helper:", np.array_equal(cluttered, helper))
+
+# %% [markdown]
+# How the original assignment mixed its pictures was never published. Two other mixes are as likely.
+#
+# **Predict:** from which of the three could you restore the digit exactly, if you knew the garment?
+
+# %%
+# Figure: ten digits clean and in three kinds of clutter, in which garments hide the strokes.
+mixes = {
+    "sum / 2": cluttered,
+    "maximum": np.maximum(clean, chosen),
+    "clipped sum": np.minimum(clean + chosen, 1),
+}
+rows = {"clean": clean[:10]} | {name: mixed[:10] for name, mixed in mixes.items()}
 figure = plots.show_images(rows, clean[:10], label=label)
 
 # %% [markdown]
-# Clutter is hard for a filter: the garment is as smooth and as well shaped as the digit. Whoever knows only "noise is rough, pictures are smooth" cannot tell
-# them apart; something has to know what a digit looks like.
-
-# %% [markdown]
-# ## PSNR, and two ways to average it
+# Only from the first: it loses nothing but half the brightness. In the others, a stroke on bright cloth is gone, white on white. A model for [clutter](GLOSSARY.md#clutter) must know what digits look like, because the garments are as smooth as they are.
 #
-# For a peak of 1, PSNR is $-10\log_{10}(\text{MSE})$ decibels: 20 dB is a mean squared error of .01, and 10 dB more is a tenth of it. Older
-# projects quote the PSNR *of the mean error*; we quote the mean of every image's own PSNR, which has a spread and cannot be ruled by a few bad
-# images. The table gives both, for several strengths of each noise.
+# ## Marks
+#
+# Project W stamps crosses of 5 x 5 pixels at random places. `np.maximum` keeps what is brighter.
 
 # %%
-strengths = {
-    "watermark": [1, 5, 10, 20, 30],
-    "occlusion": [1, 3, 5],
-    "clutter": list(noise.MIXES),
-    "gaussian": [0.05, 0.1, 0.2, 0.4, 0.8],
-    "salt and pepper": [0.1, 0.3, 0.5, 0.9],
-    "masking": [0.1, 0.3, 0.5, 0.9],
-}
+rng = np.random.default_rng(seed)
+cross = np.maximum(np.eye(5), np.eye(5)[::-1])[..., None]  # two diagonals
+marked = clean.copy()
+for _ in range(10):
+    tops, lefts = rng.integers(0, 24, len(clean)), rng.integers(0, 24, len(clean))
+    for image, top, left in zip(marked, tops, lefts, strict=True):
+        corner = image[top : top + 5, left : left + 5]
+        np.maximum(corner, cross, out=corner)
+print("same as the helper:", np.array_equal(marked, noise.add_watermark(clean, 10, seed=seed)))
+
+# %% [markdown]
+# ## A line
+#
+# Project O draws one white row over every even picture and one white column over every odd one, somewhere near the middle.
+
+# %%
+rng = np.random.default_rng(seed)
+lined = clean.copy()
+even, odd = lined[::2], lined[1::2]  # views: what changes in them changes in `lined`
+for image, row in zip(even, rng.integers(10, 21, len(even)), strict=True):
+    image[row] = 1
+for image, column in zip(odd, rng.integers(10, 21, len(odd)), strict=True):
+    image[:, column] = 1
+print("same as the helper:", np.array_equal(lined, noise.add_occlusion(clean, 1, seed=seed)))
+
+# %% [markdown]
+# ## Gaussian noise
+#
+# Add to each pixel a random number of mean 0 and standard deviation $\sigma$, then cut off what leaves the range:
+#
+# $$\text{noisy} = \min(\max(\text{clean} + \sigma n,\ 0),\ 1), \qquad n \sim \mathcal N(0, 1)$$
+#
+# **Predict:** most pixels are 0. What becomes of negative noise there?
+
+# %%
+rng = np.random.default_rng(seed)
+sigma = 0.2
+grainy = np.clip(clean + sigma * rng.standard_normal(clean.shape, dtype="float32"), 0, 1)
+print("same as the helper:", np.array_equal(grainy, noise.add_gaussian(clean, sigma, seed=seed)))
+dark = grainy[clean == 0]
+print(f"of the black pixels {np.mean(dark == 0):.0%} still are; their mean is {dark.mean():.3f}")
+
+# %% [markdown]
+# Half of the black pixels stay black, and the others become brighter. So clipped noise has no mean of 0 any more: the average of many noisy copies would have a grey veil.
+#
+# ## Salt and pepper, and masking
+#
+# Hit a fraction of the pixels: half of them turn black, half white. Masking only blackens. One random number for each pixel decides.
+
+# %%
+amount = 0.5
+draw = np.random.default_rng(seed).random(clean.shape, dtype="float32")
+peppered, masked = clean.copy(), clean.copy()
+peppered[draw < amount / 2] = 0
+peppered[draw > 1 - amount / 2] = 1
+masked[draw < amount] = 0
+print("same as the helpers:", end=" ")
+print(np.array_equal(peppered, noise.add_salt_and_pepper(clean, amount, seed=seed)), end=" ")
+print(np.array_equal(masked, noise.add_masking(clean, amount, seed=seed)))
+
+# %% [markdown]
+# ## Side by side
+#
+# Here are all six at their usual strength.
+#
+# **Predict:** which did the most damage, by pixels? Which can you read worst?
+
+# %%
+# Figure: ten digits: clean, in clutter, marks, a line, Gaussian noise, salt and pepper, masked.
+spoiled = {"clutter": cluttered, "10 marks": marked, "a line": lined, "Gaussian .2": grainy}
+spoiled |= {"salt, pepper .5": peppered, "masking .5": masked}
+rows = {"clean": clean[:10]} | {name: noisy[:10] for name, noisy in spoiled.items()}
+figure = plots.show_images(rows, clean[:10], label=label)
+
+# %% [markdown]
+# The number over a picture is its [PSNR](GLOSSARY.md#psnr): the higher, the less damage. Salt and pepper does by far the most. Whether you can read a digit is another matter: a line costs little, and may still turn a 1 into a cross.
+#
+# ## Measure the damage
+#
+# The plainest measure is the mean squared error ([MSE](GLOSSARY.md#mse)), the average of $(\text{noisy} - \text{clean})^2$ over all pixels. PSNR puts it on another scale; notebook 03 defines it. The last column counts the pixels that changed at all.
+
+# %%
+more = {"2 marks": noise.add_watermark(clean, 2, seed=seed)}
+more |= {f"Gaussian {one}": noise.add_gaussian(clean, one, seed=seed) for one in (0.1, 0.4)}
+more |= {f"clutter, {name}": mixes[name] for name in ("maximum", "clipped sum")}
 rows = []
-for kind, values in strengths.items():
-    for strength in values:
-        noisy = spoil(kind, strength)
-        errors, scores = evaluation.mse(noisy, clean), evaluation.psnr(noisy, clean)
-        row = {"kind": kind, "strength": strength, "mse": errors.mean(), "pooled": -10 * np.log10(errors.mean())}
-        rows.append(row | {"psnr": scores.mean(), "psnr_sd": scores.std()})
+for name, noisy in (spoiled | more).items():
+    error = np.mean((noisy - clean) ** 2)
+    row = {"name": name, "mse": error, "psnr": evaluation.psnr(noisy, clean).mean()}
+    rows.append(row | {"changed": np.mean(noisy != clean)})
+rows.sort(key=lambda row: row["mse"])
+columns = {"name": ("noise", "{}"), "mse": ("MSE", "{:.4f}"), "psnr": ("mean PSNR (dB)", "{:.1f}")}
+columns["changed"] = ("pixels changed", "{:.0%}")
+Markdown(evaluation.format_table(rows, columns, f"{label}, {len(clean):,} validation pictures"))
 
 # %% [markdown]
-# `strength` is marks per image, pixels of thickness, the way of mixing, sigma on the [0, 1] scale, or the fraction of pixels hit.
+# Salt and pepper does ten times the damage of Gaussian noise. Clutter by maximum or clipping does three times that of halving. And compare the line with Gaussian noise of .2. The line hits fewer than 4 % of the pixels, yet it does more damage: one error of 1 weighs as much as a hundred errors of .1.
 
 # %%
-columns = {"kind": ("noise", "{}"), "strength": ("strength", "{}"), "mse": ("MSE", "{:.4f}")}
-columns |= {"pooled": ("PSNR of mean MSE", "{:.1f}"), "psnr": ("mean PSNR (dB)", "{:.1f}"), "psnr_sd": ("sd", "{:.1f}")}
-Markdown(evaluation.format_table(rows, columns, f"{label}, {len(clean):,} test images"))
+found = {row["name"]: row for row in rows}
+line, grain = found["a line"], found["Gaussian .2"]
+here = f"MSE {line['mse']:.4f} of {line['changed']:.0%} of the pixels"
+here += f", {grain['mse']:.4f} of {grain['changed']:.0%}"
+holds = line["changed"] < grain["changed"] and line["mse"] > grain["mse"]
+lessons.claim("a line hits fewer pixels than Gaussian noise, but harder", holds, here, profile)
 
 # %% [markdown]
-# How far apart the two averages can lie:
-
-# %%
-widest = max(rows, key=lambda row: row["psnr"] - row["pooled"])
-Markdown(
-    f"The mean of the images' PSNR is never below the PSNR of the mean error; the widest gap, "
-    f"{widest['psnr'] - widest['pooled']:.1f} dB, is at {widest['kind']} {widest['strength']}, where images differ most "
-    f"(sd {widest['psnr_sd']:.1f} dB)."
-)
-
-# %% [markdown]
-# ## Do we damage as the older projects did?
+# ## Exercises
 #
-# The damage that their recipes do to the whole MNIST test set (MSE, worked out once from the recipes) beside ours. The full profile must reproduce it
-# within 2 % or stop; on fewer or other images the figures differ, as they should.
-
-# %%
-recipe = {("watermark", 1): 0.0092, ("watermark", 5): 0.0445, ("watermark", 10): 0.086}
-recipe |= {("watermark", 20): 0.162, ("watermark", 30): 0.229, ("occlusion", 1): 0.0263, ("gaussian", 0.2): 0.0212}
-recipe |= {("BCE floor", "test"): 0.0581, ("BCE floor", "train"): 0.0584}
-ours = {(row["kind"], row["strength"]): row["mse"] for row in rows}
-for part in ("test", "train"):
-    ours["BCE floor", part] = evaluation.bce_floor(getattr(digits, part).images).mean()
-compared = [
-    {"figure": f"{kind}, {strength}", "recipe": value, "ours": ours[kind, strength]}
-    | {"ratio": ours[kind, strength] / value}
-    for (kind, strength), value in recipe.items()
-]
-columns = {"figure": ("figure", "{}")} | {key: (key, "{:.4f}") for key in ("recipe", "ours", "ratio")}
-Markdown(evaluation.format_table(compared, columns, label))
-
-# %% [markdown]
-# The last two rows are the **floor** of binary cross-entropy: the entropy of the grey pixels themselves. A loss can come near it and never
-# below it, so from here on we quote the *excess* over the floor, which does go to 0.
-
-# %%
-worst = max(compared, key=lambda row: abs(row["ratio"] - 1))
-if profile.name == "full" and abs(worst["ratio"] - 1) > 0.02:
-    raise ValueError(f"Expected the damage of the older recipes within 2 %, got {worst}")
-floor = evaluation.bce_floor(clean).mean()
-Markdown(
-    f"The furthest from its recipe's figure is {worst['figure']}, by {abs(worst['ratio'] - 1):.1%}. "
-    f"A perfect model would still show a BCE of {floor:.4f} on these {len(clean):,} test images."
-)
-
-# %% [markdown]
-# ## A judge of legibility
+# ### Exercise 1 (easy): predict an error
 #
-# "78 % of the outputs are readable" was one project's verdict, by eye. We train a small convolutional classifier on **clean** training digits, moved
-# by up to two pixels so that it does not insist on a place; it never sees a noisy or a denoised one. Legibility is then the share of
-# images whose digit it reads correctly.
+# Masking with `amount = 0.25` blackens a quarter of the pixels at random. What mean squared error do you expect? Use the mean of the clean pixels' squares, and do not call any noise.
 
-# %%
-settings = {"epochs": profile.judge_epochs, "batch_size": 64, "learning_rate": 3e-3, "schedule": "cosine", "seed": seed}
-record = {"task": "digits", "datasets": {digits.name: digits.sha256}, "seed": seed, "images": len(digits.train.images)}
-run = training.train(
-    models.digit_judge,
-    (digits.train.images, digits.train.labels),
-    (digits.val.images, digits.val.labels),
-    name="digit_judge",
-    runs=profile.runs,
-    record=record,
-    loss="sparse_categorical_crossentropy",
-    augment=data.shift_randomly,
-    **settings,
-)
+# %% tags=["exercise"]
+mean_square = np.mean(clean**2)
+answer_1 = ...
 
 # %% [markdown]
-# Its score on clean test digits is the ceiling of every legibility that we will quote; it is saved with a card that says so.
+# The check masks the pictures and measures; 5 % beside it is near enough.
 
-# %%
-judge = run.model
-ceiling = evaluation.legibility(judge, clean, labels)
-scores, limits = {"accuracy": ceiling, "images": len(clean)}, "Reads clean digits only; a measure, not a denoiser."
-about = {"task": "digits", "role": "judge", "scores": scores, "noisy_scores": None, "limits": limits}
-saving.save_run(run, profile.models, **about)
-Markdown(
-    f"The judge has {judge.count_params():,} parameters and reads **{ceiling:.2%}** of {len(clean):,} clean test digits "
-    f"({digits.label}); it was trained for {len(run.history)} epochs."
-)
+# %% tags=["check"]
+measured = np.mean((noise.add_masking(clean, 0.25, seed=seed) - clean) ** 2)
+hint = "a blackened pixel has the error clean - 0; what share of the pixels is blackened?"
+lessons.check(answer_1, lambda value: abs(value / measured - 1) < 0.05, hint)
 
 # %% [markdown]
-# ## When does a digit become illegible?
+# ### Exercise 2 (medium): mend a noise
 #
-# The judge reads the noisy test digits at every strength. Strength is drawn as the noisy images' PSNR, so that six noises fit one axis.
+# This function should add Gaussian noise, afresh to each picture, and leave its input alone. It makes three mistakes. Mend them.
 
-# %%
-for row in rows:
-    row["legibility"] = evaluation.legibility(judge, spoil(row["kind"], row["strength"]), labels)
-lines = {kind: [row for row in rows if row["kind"] == kind] for kind in strengths}
-figure, axes = plots.plt.subplots(figsize=(7, 3.8))
-for kind, found in lines.items():
-    style = "s" if kind == "clutter" else "o-"
-    axes.plot([row["psnr"] for row in found], [row["legibility"] for row in found], style, markersize=4, label=kind)
-axes.axhline(ceiling, color="0.5", linestyle=":", label=f"clean: {ceiling:.1%}")
-axes.set(xlabel="PSNR of the noisy images (dB)", ylabel="share read by the judge")
-axes.legend(fontsize=8, ncols=2)
-figure.text(0.99, 0, label, ha="right", fontsize=7, color="0.45")
-figure.tight_layout()
+
+# %% tags=["exercise"]
+def add_grain(images, sigma, seed):
+    rng = np.random.default_rng(seed)
+    images += sigma * rng.standard_normal(images.shape[1:], dtype="float32")
+    return images
+
 
 # %% [markdown]
-# PSNR and legibility part company. Of all pairs of strengths whose PSNR differs by at most half a decibel, the one whose legibility differs most:
+# The check looks at the input afterwards, at the range, and at the noise of two pictures.
 
-# %%
-close = [(a, b) for a in rows for b in rows if 0 <= a["psnr"] - b["psnr"] <= 0.5]
-easy, hard = max(close, key=lambda pair: abs(pair[0]["legibility"] - pair[1]["legibility"]))
-Markdown(
-    f"{easy['kind']} {easy['strength']} at {easy['psnr']:.1f} dB leaves {easy['legibility']:.0%} of the digits readable, "
-    f"{hard['kind']} {hard['strength']} at {hard['psnr']:.1f} dB {hard['legibility']:.0%}. "
-    "That is why every table of this course quotes both."
-)
+
+# %% tags=["check"]
+def try_grain():
+    flat = np.full((2, 28, 28, 1), 0.1, "float32")
+    noisy = add_grain(flat, 0.2, seed)
+    untouched = bool(np.all(flat == np.float32(0.1)))
+    in_range = bool(noisy.min() >= 0 and noisy.max() <= 1)
+    return untouched and in_range and not np.array_equal(noisy[0], noisy[1])
+
+
+hint = "does the input stay the same? is the range kept? does each picture get noise of its own?"
+lessons.check(try_grain, True, hint)
 
 # %% [markdown]
-# ## The starting line of every task
+# ### Exercise 3 (open): a noise of your own
 #
-# The untouched noisy input of each task at its canonical strength, scored as all models will be; the last row is what the judge reads on clean images.
+# Invent a noise: rain, ink blots, a shadow, a torn corner. Write `add_mine(images, seed)`. Pictures must stay in the range, the same seed must give the same result, each picture must be hit differently, and the mean PSNR must lie between 10 and 16 dB.
 
-# %%
-one = {"num_train": 1, "num_val": 1, "num_test": profile.num_test}
-tasks = {task: noise.load_task(task, **one, seed=seed) for task in noise.TASKS}
-table = [
-    {"name": f"{task}, {loaded.label}"} | evaluation.score(loaded.test.noisy, loaded.test, judge)
-    for task, loaded in tasks.items()
-]
-table.append({"name": "clean images", "legibility": ceiling})
-columns = {"name": ("noisy input of", "{}"), "images": ("test images", "{:,}")}
-columns |= {key: value for key, value in evaluation.COLUMNS.items() if key not in ("name", "parameters")}
-Markdown(evaluation.format_table(table, columns, "no model; BCE and excess in nats per pixel; sd over images"))
+
+# %% tags=["exercise"]
+def add_mine(images, seed):
+    return ...
+
 
 # %% [markdown]
-# ## Fast enough to make noise afresh in every epoch
-#
-# Each noise damages 60,000 images at once with array operations; a Python loop over images would take minutes.
+# The check calls it twice with one seed and once with another.
 
-# %%
-many = np.resize(clean, (60000, *clean.shape[1:])) if profile.name == "full" else clean
-over = np.resize(garments.test.images, many.shape)
-for kind, strength in shown.items():
-    started = time.perf_counter()
-    spoil(kind, strength, many, over)
-    print(f"{kind:16} {len(many):,} images in {time.perf_counter() - started:.2f} s")
+
+# %% tags=["check"]
+def fits(noisy):
+    data.check_images(noisy)
+    again, other = add_mine(clean[:50].copy(), 1), add_mine(clean[:50].copy(), 2)
+    varied = len({one.tobytes() for one in noisy - clean[:50]}) > 25
+    in_reach = 10 < evaluation.psnr(noisy, clean[:50]).mean() < 16
+    seeded = np.array_equal(noisy, again) and not np.array_equal(noisy, other)
+    return seeded and varied and in_reach
+
+
+hint = "float32 from 0 to 1? a generator from the seed? stronger or weaker?"
+lessons.check(lambda: add_mine(clean[:50].copy(), 1), fits, hint)
 
 # %% [markdown]
 # ## What we learned
 #
-# - We can damage images as the older projects did (how nearly, the table says), and every damage is seeded and quick.
-# - BCE has a floor: quote the excess. PSNR is averaged per image and comes with its spread.
-# - Legibility is measured by a judge that never saw a noisy digit. Notebook 4 asks what 3,600 parameters can buy.
+# - Each noise is one formula, and with a seed everybody gets the same noisy pictures.
+# - Clutter by halving keeps all information; by maximum or clipping it loses some.
+# - Clipping gives Gaussian noise on black pictures a mean above 0.
+# - MSE does not know what you can read; notebook 03 looks for a measure that does.
+#
+# **References**
+#
+# - The five projects: see the table above; the descriptions of G and R are the course's own.
+# - P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol (2008), *Extracting and composing robust features with denoising autoencoders* (masking), [doi:10.1145/1390156.1390294](https://doi.org/10.1145/1390156.1390294).
+# - H. Xiao, K. Rasul and R. Vollgraf (2017), *Fashion-MNIST*, [arXiv:1708.07747](https://arxiv.org/abs/1708.07747).
