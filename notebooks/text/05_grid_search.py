@@ -1,0 +1,386 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5. Grid search: which settings make the best of 3,600 parameters?
+#
+# Many models keep to the cap. Which one should you train, and how? A [grid search](GLOSSARY.md#grid-search) tries every combination of a few settings. Project C looped over 117 settings by hand. It never built the model anew, so each fit continued the one before. You will do better.
+#
+# **You will learn** to write a `HyperModel`, to search with Keras Tuner's `GridSearch`, and to read the edges of a grid.
+#
+# **You need** notebooks 03 and 04.
+#
+# **It takes** about XX minutes in the full profile, XX seconds in the quick one.
+
+# %%
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = "https://github.com/OWNER/denoising-3600"
+if Path("../denoise_utils").is_dir():
+    sys.path.insert(0, "..")
+try:
+    import denoise_utils
+except ModuleNotFoundError:
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+    wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+
+# %% [markdown]
+# ## Begin
+#
+# Keras Tuner is a package made for Keras.
+
+# %%
+import itertools
+import tempfile
+
+import keras
+import keras_tuner
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Markdown
+
+from denoise_utils import evaluation, lessons, models, noise, profiles, search
+
+profile, seed = lessons.begin()
+
+# %% [markdown]
+# ## A part of the data is enough
+#
+# A search compares settings, so each training may be short. One training is called a trial. Trials are compared on the [validation set](GLOSSARY.md#validation-set), never on the test set. The score is the [excess](GLOSSARY.md#excess), the loss above its floor.
+
+# %%
+sizes = {"num_train": profile.search_train, "num_val": profile.search_val}
+pairs = noise.load_task(noise.assignment_task(), **sizes, seed=seed)
+train, val = pairs.train, pairs.val
+floor = float(evaluation.bce_floor(val.clean).mean())
+untouched = float(evaluation.bce(val.noisy, val.clean).mean()) - floor
+print(f"{len(train.clean):,} pictures to train on, {len(val.clean):,} to compare on")
+print(f"floor {floor:.4f}; the noisy input's excess {untouched:.4f}")
+
+# %% [markdown]
+# ## The cap comes first
+#
+# Build every architecture once, count, and drop what is over the [cap](GLOSSARY.md#cap). Keras Tuner cannot forbid a *combination*. So filters and depth become one setting, the architecture, with legal values only.
+#
+# **Predict:** which of the nine are over 3,600 parameters?
+
+
+# %%
+def split_by_cap(filters, depths):
+    """Return {name: (filters, depth, parameters)} of legal architectures, and of others."""
+    legal, over = {}, {}
+    for number, depth in itertools.product(filters, depths):
+        count = models.capped_autoencoder(number, depth).count_params()
+        kept = legal if count <= profiles.CAP else over
+        kept[f"{number} filters, depth {depth}"] = (number, depth, count)
+    return legal, over
+
+
+legal, over = split_by_cap(profile.pick((12, 16, 20), (12, 20)), profile.pick((1, 2, 3), (1, 2)))
+print("legal:", *(f"{name} ({one[2]:,})" for name, one in legal.items()), sep="\n  ")
+print("over: ", *(f"{name} ({one[2]:,})" for name, one in over.items()), sep="\n  ")
+
+# %% [markdown]
+# ## Your HyperModel
+#
+# Keras Tuner calls `build(hp)` for the model of a trial. `hp.Choice` names a setting and its values, and returns the value of this trial. `set_random_seed` stands *inside* `build`: each trial gets a fresh model, and all start alike.
+
+
+# %%
+class Denoisers(keras_tuner.HyperModel):
+    def __init__(self, legal, grid):
+        super().__init__()
+        self.legal, self.grid, self.log = legal, grid, []
+
+    def build(self, hp):
+        keras.utils.set_random_seed(seed)
+        filters, depth, _ = self.legal[hp.Choice("architecture", list(self.legal))]
+        model = models.capped_autoencoder(filters, depth)
+        rate = hp.Choice("learning_rate", self.grid["learning_rate"])
+        model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        return model
+
+
+# %% [markdown]
+# [Epochs](GLOSSARY.md#epoch) and [batch](GLOSSARY.md#batch) size are arguments of `fit`. So `fit` is a method too, and chooses them. `**keywords` hands on what the tuner adds, such as its callbacks. The log keeps the validation loss of every epoch.
+
+
+# %%
+class Trials(Denoisers):
+    def fit(self, hp, model, *arrays, **keywords):
+        batch_size = hp.Choice("batch_size", self.grid["batch_size"])
+        epochs = hp.Choice("epochs", self.grid["epochs"])
+        history = model.fit(*arrays, batch_size=batch_size, epochs=epochs, **keywords)
+        losses = history.history["val_loss"]
+        filters, depth, count = self.legal[hp.get("architecture")]
+        row = {"filters": filters, "depth": depth, "parameters": count, **hp.values}
+        self.log.append(row | {"losses": losses, "excess": min(losses) - floor})
+        print(f"\rtrial {len(self.log)}", end="", flush=True)
+        return history
+
+
+# %% [markdown]
+# ## Search
+#
+# `GridSearch` walks through all combinations. It writes files as it goes, here into a temporary folder.
+#
+# **Predict:** how many trials are there? Which architecture wins, and with which batch size?
+
+
+# %%
+def search_grid(legal, grid):
+    """Train every combination once and return the log, best first."""
+    trials = Trials(legal, grid)
+    objective = keras_tuner.Objective("val_loss", "min")
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = keras_tuner.GridSearch(trials, objective, directory=folder, overwrite=True)
+        validation = {"validation_data": (val.noisy, val.clean), "validation_batch_size": 256}
+        tuner.search(train.noisy, train.clean, verbose=0, **validation)
+    print(f" of {len(legal) * int(np.prod([len(values) for values in grid.values()]))}")
+    return sorted(trials.log, key=lambda row: row["excess"])
+
+
+grid = {"learning_rate": [1e-3], "batch_size": profile.pick([32, 128], [32])}
+grid["epochs"] = profile.pick([2, 4], [1, 2])
+log = search_grid(legal, grid)
+
+# %% [markdown]
+# Here are the ten best, below the untouched noisy input.
+
+# %%
+columns = {key: (key, "{}") for key in ("architecture", "learning_rate", "batch_size", "epochs")}
+columns |= {"parameters": ("parameters", "{:,}"), "excess": ("excess", "{:.4f}")}
+
+
+def ten_best(log):
+    """Return the head of a sorted log as a Markdown table."""
+    noisy = {"architecture": "noisy input", "excess": untouched}
+    return Markdown(evaluation.format_table([noisy, *log[:10]], columns, pairs.label))
+
+
+ten_best(log)
+
+# %% [markdown]
+# The best trials have small batches and many epochs: they took the most steps. The model with 829 parameters beats the one of depth 3, which has 2,149.
+#
+# ## See it as a map
+#
+# A heat map shows two settings at once: the best excess of each pair.
+
+
+# %%
+def heat_map(log, down, across):
+    """Draw the lowest excess of the trials for each pair of two settings."""
+    names = [sorted({row[axis] for row in log}) for axis in (down, across)]
+    best = np.full([len(values) for values in names], np.nan)
+    for row in log:
+        place = names[0].index(row[down]), names[1].index(row[across])
+        best[place] = np.nanmin([best[place], row["excess"]])
+    _, axes = plt.subplots(figsize=(1.6 * len(names[1]) + 1, 0.7 * len(names[0]) + 1))
+    axes.imshow(best, cmap="Blues", aspect="auto", vmin=0, vmax=1.5 * np.nanmax(best))
+    for (line, column), value in np.ndenumerate(best):
+        text = "over the cap" if np.isnan(value) else f"{value:.4f}"
+        axes.text(column, line, text, ha="center", va="center")
+    axes.set_yticks(range(len(names[0])), names[0])
+    axes.set_xticks(range(len(names[1])), names[1])
+    axes.set(ylabel=down, xlabel=across, facecolor="0.8")
+
+
+# %% [markdown]
+# Each cell is one architecture. Light means less error.
+
+# %%
+# Figure: a map of the excess, depth down and filters across; 20 filters at depth 1 is lightest.
+heat_map(log, "depth", "filters")
+best = {depth: min(row["excess"] for row in log if row["depth"] == depth) for depth in (1, 2)}
+told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items())
+lessons.claim("depth 1 beats depth 2", best[1] < best[2], told, profile)
+
+# %% [markdown]
+# Depth 1 wins at every number of filters, and more filters help. In notebook 04 depth saw farther. It pays for that with detail.
+#
+# ## The best stands at the edge
+#
+# At the edge of a grid you do not know what lies beyond. Where is your winner?
+
+
+# %%
+def say_edges(row, axes):
+    """Print for each setting whether the best value is the lowest or the highest tried."""
+    for axis, values in axes.items():
+        edge = {min(values): "lowest", max(values): "highest"}.get(row[axis])
+        if len(set(values)) > 1:
+            print(f"{axis}: {row[axis]} of {sorted(set(values))}", f"<- {edge}" if edge else "")
+
+
+say_edges(log[0], {axis: [row[axis] for row in log] for axis in ("filters", "depth", *grid)})
+
+# %% [markdown]
+# Everything is at an edge. So extend the grid:
+#
+# - *depth*: below 1 there is no encoder left. This edge is real.
+# - *filters*: 26 is the widest that the cap allows. That edge is the cap's.
+# - *batch size*: go down to 16.
+# - *[learning rate](GLOSSARY.md#learning-rate)*: try two more, four times as high each.
+# - *epochs*: wait a moment.
+#
+# **Predict:** does the best move inside?
+
+# %%
+# Figure: a map of the excess, learning rate down and batch size across.
+wider, _ = split_by_cap(profile.pick((20, 26), (20,)), (1,))
+rates = profile.pick([1e-3, 4e-3, 1.6e-2], [4e-3, 1.6e-2])
+second = {"learning_rate": rates, "batch_size": [16, 32], "epochs": grid["epochs"][-1:]}
+extended = search_grid(wider, second)
+say_edges(extended[0], {axis: [row[axis] for row in extended] for axis in ("filters", *second)})
+heat_map(extended, "learning_rate", "batch_size")
+best = [min(r["excess"] for r in extended if r["learning_rate"] == rate) for rate in rates]
+told = f"excess {', '.join(f'{excess:.4f}' for excess in best)}"
+highest = rates[int(np.argmin(best))]
+lessons.claim("a rate of .004 beats its neighbours", highest == 4e-3, told, profile)
+
+# %% [markdown]
+# A learning rate four times as high helps most. Smaller batches take more steps in the same epochs, so they win while epochs are few. That edge need not be followed: notebook 06 stops by itself, and lets every batch size have its steps.
+#
+# ## Epochs are no setting
+#
+# Project C searched over 13 numbers of epochs. With one seed and one learning rate, a short training is the *beginning* of a longer one.
+#
+# **Predict:** how far apart are their validation losses in the epochs that both have?
+
+# %%
+long = {(r["architecture"], r["batch_size"]): r for r in log if r["epochs"] == grid["epochs"][1]}
+short = [row for row in log if row["epochs"] == grid["epochs"][0]]
+twins = [(row["losses"], long[row["architecture"], row["batch_size"]]["losses"]) for row in short]
+apart = max(abs(a - b) for few, many in twins for a, b in zip(few, many, strict=False))
+told = f"largest difference over {len(twins)} pairs: {apart:.1e}"
+lessons.claim("a short training is the beginning of a long one", apart < 1e-6, told, profile)
+
+# %% [markdown]
+# The short trials told you nothing new. Train long once, and stop early: notebook 06 does.
+#
+# ## The same, but it survives a kill
+#
+# Stop your search, and it starts from nothing. `search.search` keeps a ledger, one file for each finished trial. Called again, it trains only what is missing.
+
+# %%
+same = {"filters": profile.pick([12, 20], [12]), "depth": [1], "optimizer": ["adam"]}
+same |= {axis: values[-1:] for axis, values in grid.items()} | {"batch_size": [32]}
+found = search.search(same, profiles.CAP, pairs, runs=profile.runs, seed=seed)
+again = search.search(same, profiles.CAP, pairs, runs=profile.runs, seed=seed)
+print(f"called again: {again.num_loaded} of {len(again.rows)} trials were there")
+yours = {
+    row["filters"]: row["excess"]
+    for row in log
+    if row["epochs"] == grid["epochs"][1] and row["batch_size"] == 32 and row["depth"] == 1
+}
+apart = max(abs(row["val_bce"] - floor - yours[row["filters"]]) for row in found.rows)
+told = f"largest difference {apart:.1e}"
+lessons.claim("the ledger holds what your search found", apart < 1e-6, told, profile)
+
+# %% [markdown]
+# Which settings go on to notebook 06? One seed cannot tell neighbours apart. An earlier search of 112 trials (reports/clutter_search.csv) chose 20 filters, depth 1, a rate of .004 and batches of 32. Your maps point to the same region.
+#
+# ## Exercises
+#
+# ### Exercise 1 (easy): count the trials
+#
+# A grid has 8, 16 and 24 filters, depths 1 and 2, three learning rates, two batch sizes and one number of epochs. How many trials keep to the cap? Notebook 04 has the table.
+
+# %% tags=["exercise"]
+answer_1 = ...
+
+# %% [markdown]
+# Check it:
+
+# %% tags=["check"]
+hint = "Count the legal architectures first, then multiply by the other settings."
+lessons.check(answer_1, 6 * len(split_by_cap((8, 16, 24), (1, 2))[0]), hint)
+
+# %% [markdown]
+# ### Exercise 2 (medium): project C's fault
+#
+# This HyperModel is broken as project C's loop was: every trial goes on with the weights of the one before. Mend it. Then make `answer_2` an object of it.
+
+
+# %% tags=["exercise"]
+class ProjectC(keras_tuner.HyperModel):
+    def __init__(self):
+        super().__init__()
+        self.model = models.capped_autoencoder(12, 1)
+
+    def build(self, hp):
+        rate = hp.Choice("learning_rate", [1e-3, 4e-3])
+        self.model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        return self.model
+
+
+answer_2 = ...  # ProjectC()
+
+# %% [markdown]
+# The check builds a model, spoils its weights, and builds another:
+
+
+# %% tags=["check"]
+def builds_afresh(hypermodel):
+    """Say whether two models start alike, whatever became of the first."""
+    model = hypermodel.build(keras_tuner.HyperParameters())
+    start = model.get_weights()
+    model.set_weights([weight + 1 for weight in start])
+    weights = hypermodel.build(keras_tuner.HyperParameters()).get_weights()
+    return all(np.array_equal(a, b) for a, b in zip(start, weights, strict=True))
+
+
+hint = "Where is the model made, and where is it seeded? Both belong into build."
+lessons.check(answer_2, builds_afresh, hint)
+
+# %% [markdown]
+# ### Exercise 3 (open): beat the grid
+#
+# Find settings that neither grid holds, and that beat the winner of the first search. You may change the learning rate and the batch size, with at most as many epochs as that winner, and any legal architecture. The check trains your model.
+
+# %% tags=["exercise"]
+answer_3 = ...  # (filters, depth, learning rate, batch size)
+
+# %% [markdown]
+# Check it:
+
+
+# %% tags=["check"]
+def excess_of(filters, depth, learning_rate, batch_size):
+    """Return the excess of a new setting; infinity if it was tried or is over the cap."""
+    one = {"filters": filters, "depth": depth}
+    one |= {"learning_rate": learning_rate, "batch_size": batch_size}
+    legal, _ = split_by_cap([filters], [depth])
+    if not legal or any(one.items() <= row.items() for row in log + extended):
+        return np.inf
+    settings = {"learning_rate": [learning_rate], "batch_size": [batch_size]}
+    return search_grid(legal, settings | {"epochs": grid["epochs"][-1:]})[0]["excess"]
+
+
+hint = "It must be new and legal. What did the extension say about the learning rate?"
+lessons.check(answer_3, lambda settings: excess_of(*settings) < log[0]["excess"], hint)
+
+# %% [markdown]
+# ## What we learned
+#
+# - A search needs a fresh, seeded model in each trial, and the cap before the training.
+# - A best at the edge is a question, not an answer: extend the grid, or say why not.
+# - Epochs are no setting: they are decided by stopping early.
+# - One seed decides nothing between neighbours.
+#
+# **References**
+#
+# - J. Bergstra, Y. Bengio: *Random search for hyper-parameter optimization*, JMLR 13, 2012. [jmlr.org](https://jmlr.org/papers/v13/bergstra12a.html)
+# - T. O'Malley et al.: *Keras Tuner*, 2019. [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner)
+# - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).
