@@ -187,7 +187,7 @@ def heat_map(log, down, across):
         place = names[0].index(row[down]), names[1].index(row[across])
         best[place] = np.nanmin([best[place], row["excess"]])
     _, axes = plt.subplots(figsize=(1.6 * len(names[1]) + 1, 0.7 * len(names[0]) + 1))
-    axes.imshow(best, cmap="Blues", aspect="auto", vmin=0, vmax=1.5 * np.nanmax(best))
+    axes.imshow(best, cmap="Blues", aspect="auto", vmin=0, vmax=2 * np.nanmax(best))
     for (line, column), value in np.ndenumerate(best):
         text = "over the cap" if np.isnan(value) else f"{value:.4f}"
         axes.text(column, line, text, ha="center", va="center")

@@ -37,7 +37,7 @@ except ModuleNotFoundError:
 # %% [markdown]
 # ## Begin
 #
-# The judge of notebook 03 reads digits. It was trained before, as were two long trainings near the end.
+# The [judge](GLOSSARY.md#judge) of notebook 03 reads digits. It was trained before. In the full profile, so were two long trainings near the end.
 
 # %%
 import subprocess
@@ -54,7 +54,7 @@ from denoise_utils import baselines, evaluation, lessons, noise, plots, profiles
 from denoise_utils.zoo import originals
 
 task = noise.assignment_task()
-profile, seed = lessons.begin(["digit_judge", f"{task}_cap_baseline", f"{task}_project_c"])
+profile, seed = lessons.begin(["digit_judge"])
 
 # %% [markdown]
 # ## Data
@@ -302,7 +302,7 @@ def stop_by_keras(losses):
     stopping.on_train_begin()
     for epoch, loss in enumerate(losses):
         stopping.on_epoch_end(epoch, {"val_loss": loss})
-        if stopping.model.stop_training:
+        if getattr(stopping.model, "stop_training", False):
             return epoch + 1, stopping.best_epoch + 1
 
 

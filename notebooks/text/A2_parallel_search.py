@@ -37,7 +37,7 @@ except ModuleNotFoundError:
 # %% [markdown]
 # ## Begin
 #
-# The imports, and a small grid of four trials.
+# Processes and threads are part of Python; the workers are the course's own.
 
 # %%
 import heapq
@@ -53,15 +53,15 @@ from denoise_utils import evaluation, lessons, noise, profiles, search
 from denoise_utils.running import workers
 
 profile, seed = lessons.begin()
-grid = {"filters": [12, 20], "depth": [1], "optimizer": ["adam"], "batch_size": [32, 128]}
-grid |= {"learning_rate": [4e-3], "epochs": [profile.pick(4, 1)]}
 
 # %% [markdown]
 # ## One process
 #
-# First the search as you know it, from nothing, in a temporary folder. Its time is the yardstick.
+# First a search of four trials as you know it, from nothing, in a temporary folder. Its time is the yardstick.
 
 # %%
+grid = {"filters": [12, 20], "depth": [1], "optimizer": ["adam"], "batch_size": [32, 128]}
+grid |= {"learning_rate": [4e-3], "epochs": [profile.pick(4, 1)]}
 sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "seed": seed}
 pairs = noise.load_task(noise.assignment_task(), **sizes)
 results, walls, starts = {}, {}, {}
