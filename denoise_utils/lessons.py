@@ -7,7 +7,7 @@ from importlib import metadata
 import numpy as np
 
 from denoise_utils import profiles, saving
-from denoise_utils.system import files
+from denoise_utils.system import files, streams
 
 MODELS = "models/{name}.h5"  # below the repository's address, and below the project's folder
 SECONDS = 30  # that a download may keep still
@@ -18,6 +18,7 @@ def begin(loads=(), seed=0):
 
     `loads` holds the names of saved models and finished runs, such as "digit_judge".
     """
+    streams.quiet_tensorflow()
     profile = profiles.load_profile()
     print(profiles.describe(profile, seed))
     if profile.name != "full":

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from denoise_utils import saving
+from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
 LAST = 10  # the first notebook that the handout leaves out shows how the winning models are built

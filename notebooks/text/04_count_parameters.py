@@ -8,6 +8,36 @@
 
 # %% [markdown]
 # # 4. Count parameters: what do 3,600 of them buy?
+#
+# The assignment allows 3,600 [parameters](GLOSSARY.md#parameter). A limit is fair only if everybody counts alike. So you count by hand, and Keras checks your sum. But what does a parameter *cost to run*?
+#
+# **You will learn** to count the parameters and the multiplications of a model, and to tell before training whether it is allowed.
+#
+# **You need** notebook 00. No data.
+#
+# **It takes** less than a minute. Nothing is trained.
+
+# %%
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = "https://github.com/OWNER/denoising-3600"
+if Path("../denoise_utils").is_dir():
+    sys.path.insert(0, "..")
+try:
+    import denoise_utils
+except ModuleNotFoundError:
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+    wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+
+# %% [markdown]
+# ## Begin
+#
+# All models here are plain Keras.
 
 # %%
 import itertools
@@ -16,32 +46,29 @@ import math
 import keras
 import numpy as np
 from IPython.display import Markdown
+from keras import layers
 
-from denoise_utils import evaluation, models, plots, profiles
+from denoise_utils import evaluation, lessons, models, plots, profiles
 from denoise_utils.zoo import originals
 
-profile, seed = profiles.load_profile(), 0
-keras.utils.set_random_seed(seed)
-print(profiles.describe(profile, seed))
+profile, seed = lessons.begin()
 
 # %% [markdown]
-# The assignment allows 3,600 parameters. A cap makes no sense unless everybody counts alike, so we count three answers to this
-# assignment by hand, check the sums against Keras, and then ask a question that the cap leaves open: what does a parameter *cost to run*?
+# ## The price of a layer
 #
-# - **Consumes**: nothing but `models.py` and `zoo/originals.py`.
-# - **Produces**: nothing on disk; the table of architectures that notebook 5 will search.
-
-# %% [markdown]
-# ## The arithmetic of a layer
+# A [convolution](GLOSSARY.md#convolution) has one [kernel](GLOSSARY.md#kernel) of $k \times k$ numbers for each pair of input and output channel. Each output channel, or [filter](GLOSSARY.md#filter), adds one number, its bias:
 #
-# A convolution has one $k \times k$ kernel for each pair of input and output channel, and a bias per output channel; a dense layer is one weight
-# per pair of input and output, and a bias per output. Poolings, upsamplings and activations have none. How large the *image* is does not matter.
+# $$(k \cdot k \cdot \text{channels in} + 1) \cdot \text{filters}$$
+#
+# A dense layer has one number for each pair of input and output, and a bias per output.
+#
+# **Predict:** a layer turns a picture of 28x28 into another. How many times as much does a dense layer cost as a 3x3 convolution?
 
 
 # %%
-def conv(kernel, channels_in, filters):
-    """Return the parameters of a convolution, transposed or not."""
-    return (kernel * kernel * channels_in + 1) * filters
+def conv(size, channels, filters):
+    """Return the parameters of a convolution with square kernels, transposed or not."""
+    return (size * size * channels + 1) * filters
 
 
 def dense(inputs, outputs):
@@ -49,176 +76,268 @@ def dense(inputs, outputs):
     return (inputs + 1) * outputs
 
 
-print("3x3 convolution, 1 to 16 channels:", conv(3, 1, 16))
-print("3x3 convolution, 16 to 8 channels:", conv(3, 16, 8))
+print("3x3 convolution, 1 channel to 1:  ", conv(3, 1, 1))
+print("3x3 convolution, 16 channels to 8:", conv(3, 16, 8))
+print(f"dense layer, 28x28 to 28x28:       {dense(784, 784):,}")
 
 # %% [markdown]
+# The dense layer costs 61,544 times as much. Its price grows with the picture; that of a convolution does not. So a denoiser under a [cap](GLOSSARY.md#cap) is made of convolutions.
+#
+# ## Layers without a price
+#
+# [Pooling](GLOSSARY.md#max-pooling) keeps the largest of four pixels, [upsampling](GLOSSARY.md#upsampling) repeats a pixel. Neither has anything to learn.
+#
+# **Predict:** what does each layer of the cell cost?
+
+# %%
+inputs = x = layers.Input((28, 28, 1))
+x = layers.Conv2D(20, 3, padding="same", activation="relu")(x)
+x = layers.MaxPooling2D(2)(x)
+x = layers.Conv2D(10, 3, padding="same", activation="relu")(x)
+x = layers.UpSampling2D(2)(x)
+x = layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
+small = keras.Model(inputs, x, name="small")
+rows = models.describe_layers(small)
+columns = {key: (key, "{}") for key in ("layer", "output", "parameters")}
+Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} parameters in all"))
+
+# %% [markdown]
+# Three layers carry the whole sum. The middle one is dear because it meets 20 channels.
+#
 # ## Three answers to the assignment
 #
-# *Project C* is the older course project that this assignment comes from; two others answered it too. Project C pools three times down to a code of 4x4x4; a second answer squeezes the picture through 11 numbers; a third uses transposed
-# convolutions. Layer by layer, by hand:
+# *Project C* is an older answer to this assignment. It pools down to a [code](GLOSSARY.md#code) of 4x4x4. Others squeezed the picture through 11 numbers, or used [transposed convolutions](GLOSSARY.md#transposed-convolution). Here are the sums by hand, beside what Keras counts.
 
 # %%
+pooling = [(1, 16), (16, 8), (8, 4), (4, 4), (4, 8), (8, 16), (16, 1)]
+transposed = [(1, 12), (12, 14), (14, 12), (12, 1)]
 by_hand = {
-    "project_c_pooling": [conv(3, *c) for c in [(1, 16), (16, 8), (8, 4), (4, 4), (4, 8), (8, 16), (16, 1)]],
+    "project_c_pooling": [conv(3, *channels) for channels in pooling],
     "project_c_dense": [conv(18, 1, 1), dense(7 * 7, 11), dense(11, 196), conv(18, 1, 1)],
-    "project_c_transposed": [conv(3, 1, 12), conv(3, 12, 14), conv(3, 14, 12), conv(3, 12, 1)],
+    "project_c_transposed": [conv(3, *channels) for channels in transposed],
 }
 answers = {name: getattr(originals, name)() for name in by_hand}
+for name, terms in by_hand.items():
+    print(f"{name}: {' + '.join(map(str, terms))} = {sum(terms):,}", end="; ")
+    print(f"Keras: {answers[name].count_params():,}")
+agree = all(sum(terms) == answers[name].count_params() for name, terms in by_hand.items())
+lessons.claim("hand and Keras agree on all three", agree, f"agree: {agree}", profile)
 
 # %% [markdown]
-# And what Keras counts:
+# All three keep to 3,600. The drawing shows the first.
 
 # %%
-rows = [
-    {"name": name, "sum": " + ".join(map(str, terms)), "hand": sum(terms), "keras": answers[name].count_params()}
-    for name, terms in by_hand.items()
-]
-columns = {
-    "name": ("model", "{}"),
-    "sum": ("layer by layer", "{}"),
-    "hand": ("by hand", "{:,}"),
-    "keras": ("Keras", "{:,}"),
-}
-Markdown(evaluation.format_table(rows, columns))
-
-# %% [markdown]
-# Hand and Keras must agree, and all three must keep to the cap; the cell stops the notebook if they do not.
-
-# %%
-for row in rows:
-    if row["hand"] != row["keras"] or row["keras"] > profiles.CAP:
-        raise ValueError(f"Expected equal counts of at most {profiles.CAP}, got {row}")
-spare = ", ".join(f"{row['name']} {profiles.CAP - row['keras']}" for row in rows)
-Markdown(f"All three agree and keep to {profiles.CAP:,}. Parameters left unused: {spare}.")
-
-# %% [markdown]
-# ## What they look like
-#
-# Each box is a layer with its output shape and its parameters; read line by line.
-
-# %%
+# Figure: project C's layers as boxes: three convolutions and poolings, then the way back.
 figure = plots.draw_model(answers["project_c_pooling"])
 
 # %% [markdown]
-# The second answer spends most on two dense layers, which see the picture as a list of numbers:
-
-# %%
-figure = plots.draw_model(answers["project_c_dense"])
-
-# %% [markdown]
-# The third never goes below half resolution and has only four layers with parameters:
-
-# %%
-figure = plots.draw_model(answers["project_c_transposed"])
-
-# %% [markdown]
+# Each box is a layer. The picture shrinks from 28x28 to 4x4 and grows again. Most parameters stand where many channels meet.
+#
 # ## A parameter is not a multiplication
 #
-# A convolution applies its kernel at every place of its output, so one parameter at full resolution works 784 times per image, one in a code of
-# 4x4 only 16 times. The cap limits the first number and says nothing of the second.
+# A kernel works at *every* place of its output. A weight at 28x28 is used 784 times for each picture, one at 4x4 only 16 times. Each use is a [multiplication](GLOSSARY.md#multiplication), which costs time.
 
 
 # %%
 def multiplications(model):
-    """Return the multiplications per image of each layer with a kernel."""
-    work = {}
-    for layer in model.layers:
-        if layer.weights:
-            kernel = math.prod(layer.weights[0].shape)
-            places = layer.input.shape if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output.shape
-            work[layer.name] = kernel * math.prod(places[1:-1]) if len(places) == 4 else kernel
-    return work
+    """Return the multiplications that a functional model needs for one picture."""
+    calls = {one["name"]: len(one["inbound_nodes"]) for one in model.get_config()["layers"]}
+    total = 0
+    for layer in (layer for layer in model.layers if layer.weights):
+        weights = math.prod(layer.weights[0].shape)  # without the bias, which is added
+        spread_out = isinstance(layer, layers.Conv2DTranspose)  # works at places of its input
+        places = (layer.input if spread_out else layer.output).shape[1:-1]
+        total += weights * math.prod(places) * calls[layer.name]
+    return total
 
+
+print(f"by hand, first convolution: {3 * 3 * 1 * 16 * 28 * 28:,}")
+print(f"project C, all layers:      {multiplications(answers['project_c_pooling']):,}")
 
 # %% [markdown]
-# Summed over the layers of the three answers:
+# **Predict:** project C has 3,369 parameters, the answer with 11 numbers 3,552. Which needs more multiplications?
 
 # %%
+shown = answers | {"small, from above": small, "U-Net (notebook 07)": models.unet()}
 rows = []
-for name, model in answers.items():
-    work, parameters = sum(multiplications(model).values()), model.count_params()
-    rows.append({"name": name, "parameters": parameters, "work": work, "each": work / parameters})
-columns = {"name": ("model", "{}"), "parameters": ("parameters", "{:,}"), "work": ("multiplications per image", "{:,}")}
-Markdown(evaluation.format_table(rows, columns | {"each": ("per parameter", "{:.0f}")}))
-
-# %% [markdown]
-# Nearly the same budget, very different work:
-
-# %%
-low, high = min(rows, key=lambda row: row["each"]), max(rows, key=lambda row: row["each"])
-Markdown(
-    f"{high['name']} uses each parameter {high['each']:.0f} times per image, {low['name']} {low['each']:.0f} times: "
-    f"a factor of {high['each'] / low['each']:.1f} in work at the same price. Keep that in mind: a later notebook "
-    "re-uses one small convolution again and again, and pays for it once."
-)
-
-# %% [markdown]
-# ## Three ways to count wrongly
-#
-# Batch normalisation keeps two running statistics per channel that are not *trained*, yet are needed to run the model; a count of trainable
-# parameters misses them. A model that was not built yet has none at all. And a dense layer hides its size in the size of the image.
-
-# %%
-sneaky = keras.Sequential(
-    [keras.layers.Input((28, 28, 1)), keras.layers.Conv2D(8, 3), keras.layers.BatchNormalization()]
-)
-everything, trainable = models.count_parameters(sneaky)
-unbuilt = keras.Sequential([keras.layers.Conv2D(8, 3)])
-print(f"with batch normalisation: {everything} parameters, {trainable} of them trainable")
-print(f"an unbuilt model: built is {unbuilt.built}, {len(unbuilt.weights)} weights")
-print(f"one dense layer from image to image: {dense(784, 784):,} parameters")
-
-# %% [markdown]
-# So the rule of this course: **all parameters count, trainable or not, on a built model**.
-#
-# ## The family that we shall search
-#
-# `capped_autoencoder(filters, depth)`: a first convolution with `filters` filters, then half as many everywhere; `depth` poolings on the way down,
-# as many upsamplings on the way up. Which members keep to the cap?
-
-# %%
-filters, depths = profiles.FULL_GRID["filters"], profiles.FULL_GRID["depth"]
-family = {pair: models.capped_autoencoder(*pair) for pair in itertools.product(filters, depths)}
-rows = []
-for number in filters:
-    counts = {f"depth {depth}": family[number, depth].count_params() for depth in depths}
-    marked = {key: f"{count:,}" + (" (over)" if count > profiles.CAP else "") for key, count in counts.items()}
-    rows.append({"filters": number} | marked)
-columns = {"filters": ("filters", "{}")} | {f"depth {depth}": (f"depth {depth}", "{}") for depth in depths}
+for name, model in shown.items():
+    count, work = model.count_params(), multiplications(model)
+    row = {"name": name, "count": count, "left": profiles.CAP - count, "work": work}
+    rows.append(row | {"each": work / count})
+columns = {"name": ("model", "{}"), "count": ("parameters", "{:,}")}
+columns |= {"left": ("left of the cap", "{:,}"), "work": ("multiplications", "{:,}")}
+columns["each"] = ("per parameter", "{:.0f}")
+factor = rows[0]["work"] / rows[1]["work"]
+lessons.claim("project C works twice as hard", 2 < factor < 3, f"factor {factor:.1f}", profile)
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# One of them as a diagram, the widest of depth 1 in the table that fits:
+# Project C needs twice the work with fewer parameters. The U-Net uses each weight least often: most of them stand where the picture is small. It is far over the cap.
+#
+# ## Paying once, using often
+#
+# A Keras layer is an object. Call it twice, and its weights exist once and work twice. This is called sharing weights.
+#
+# **Predict:** one convolution is called 1, 4 and 16 times. What happens to parameters and multiplications?
+
 
 # %%
-fitting = {pair: model.count_params() for pair, model in family.items() if model.count_params() <= profiles.CAP}
-widest = max(pair for pair in fitting if pair[1] == 1)
-figure = plots.draw_model(family[widest])
+def sharing(times):
+    """Build a denoiser that applies one and the same convolution `times` times."""
+    inputs = layers.Input((28, 28, 1))
+    x = layers.Conv2D(16, 3, padding="same", activation="relu")(inputs)
+    again = layers.Conv2D(16, 3, padding="same", activation="relu")  # made once
+    for _ in range(times):
+        x = again(x)  # used many times
+    return keras.Model(inputs, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
+
+
+for times in (1, 4, 16):
+    model = sharing(times)
+    print(f"{times:2} times: {model.count_params():,} parameters", end=", ")
+    print(f"{multiplications(model):,} multiplications")
 
 # %% [markdown]
-# Does it take 3x3 pixels to decide what a pixel is? How far each output pixel can *see* is the receptive field: we measure it by changing one
-# row of the input at a time and looking which changes reach the output pixel in the middle.
+# The parameters stay, the work grows. The cap limits what you *store*, not what you *compute*. Notebook 11 asks whether the extra work makes better pictures.
+#
+# ## Two ways to count wrongly
+#
+# Batch normalisation keeps a mean and a variance for each channel. They are not trained, but the model needs them. And a model that is not built has no weights yet.
+
+# %%
+inputs = layers.Input((28, 28, 1))
+normalised = keras.Model(inputs, layers.BatchNormalization()(layers.Conv2D(8, 3)(inputs)))
+everything, trainable = models.count_parameters(normalised)
+print(f"with batch normalisation: {everything} parameters, {trainable} of them trainable")
+unbuilt = keras.Sequential([layers.Conv2D(8, 3)])
+print(f"without an input shape: {len(unbuilt.weights)} weights, built: {unbuilt.built}")
+
+# %% [markdown]
+# So the rule is: **all parameters count, trainable or not, on a built model**.
+#
+# ## Which architectures may you train?
+#
+# Notebook 05 searches the family `capped_autoencoder(filters, depth)`. The first convolution has `filters` filters, later ones half as many; `depth` counts the poolings. The `small` model above has 20 filters and depth 1.
+#
+# **Predict:** at 16 filters, what costs more: four more filters or one more pooling?
+
+# %%
+filters, depths = (12, 16, 20, 24, 28), (1, 2, 3)
+family = {pair: models.capped_autoencoder(*pair) for pair in itertools.product(filters, depths)}
+rows = []
+for number in filters:
+    counts = {depth: family[number, depth].count_params() for depth in depths}
+    over = {depth: " (over)" if count > profiles.CAP else "" for depth, count in counts.items()}
+    cells = {depth: f"{counts[depth]:,}{over[depth]}" for depth in depths}
+    rows.append({"filters": number} | cells)
+columns = {"filters": ("filters", "{}")} | {depth: (f"depth {depth}", "{}") for depth in depths}
+Markdown(evaluation.format_table(rows, columns))
+
+# %% [markdown]
+# The pooling costs more, because it brings two more convolutions. The cap cuts a corner off the table: deep and wide do not go together.
+#
+# ## What does depth buy?
+#
+# An output pixel sees only a part of the input, its *receptive field*. The cell changes one row of the input at a time. Does the middle pixel of the output change?
+#
+# **Predict:** how many of the 28 rows count at depth 1, 2 and 3?
 
 
 # %%
-def receptive_field(model):
-    """Return the height in pixels of the input region that reaches the middle output pixel."""
+def rows_seen(model):
+    """Return how many rows of the input reach the middle pixel of the output."""
     base = np.random.default_rng(seed).random((1, 28, 28, 1), dtype=np.float32)
     probes = np.repeat(base, 28, axis=0)
-    probes[np.arange(28), np.arange(28)] += 1  # one whole row each
-    change = evaluation.predict(model, probes)[:, 14, 14, 0] - evaluation.predict(model, base)[0, 14, 14, 0]
-    return int(np.count_nonzero(np.abs(change) > 1e-7))
+    probes[np.arange(28), np.arange(28)] += 1  # in picture i, row i
+    before, after = (evaluation.predict(model, one)[:, 14, 14, 0] for one in (base, probes))
+    return int(np.count_nonzero(np.abs(after - before) > 1e-7))
 
 
-seen = {depth: receptive_field(family[12, depth]) for depth in depths}
-Markdown(
-    "Rows of the picture that reach one output pixel: " + ", ".join(f"depth {d}: {n}" for d, n in seen.items()) + "."
-)
+keras.utils.set_random_seed(seed)
+seen = {depth: rows_seen(models.capped_autoencoder(12, depth)) for depth in depths}
+print("; ".join(f"depth {depth}: {number} of 28 rows" for depth, number in seen.items()))
+lessons.claim("more depth sees farther", seen[1] < seen[2] < seen[3], f"rows: {seen}", profile)
+
+# %% [markdown]
+# Depth buys sight and costs width. Which matters more? Notebook 05 measures it.
+#
+# ## Exercises
+#
+# ### Exercise 1 (easy): a kernel of five
+#
+# A convolution with 5x5 kernels takes 8 channels and has 12 filters. How many parameters does it have? Work it out on paper and write the number.
+
+# %% tags=["exercise"]
+answer_1 = ...
+
+# %% [markdown]
+# Check it:
+
+# %% tags=["check"]
+layer = layers.Conv2D(12, 5)
+layer.build((None, 28, 28, 8))
+hint = "25 weights for each pair of channels, and one bias a filter."
+lessons.check(answer_1, layer.count_params(), hint)
+
+# %% [markdown]
+# ### Exercise 2 (medium): a formula for the family
+#
+# Write the number of parameters of `capped_autoencoder(filters, depth=1)` as a formula of `filters` alone, without Keras. Its three convolutions are those of the `small` model. Which is the largest even number of filters that keeps to the cap?
+
+
+# %% tags=["exercise"]
+def parameters_of(filters):
+    """Return the parameters of the family's member of depth 1."""
+    return ...
+
+
+answer_2 = ...  # the largest even number of filters
+
+# %% [markdown]
+# Check both:
+
+# %% tags=["check"]
+built = {number: models.capped_autoencoder(number, 1).count_params() for number in range(8, 40, 2)}
+hint = "The sizes are 1 to filters, filters to filters // 2, and filters // 2 to 1."
+lessons.check(lambda: parameters_of(20), lambda count: count == built[20], hint)
+lessons.check(lambda: parameters_of(10), lambda count: count == built[10], hint)
+widest = max(number for number in built if built[number] <= profiles.CAP)
+lessons.check(answer_2, widest, "Try your formula on 20, 22, 24 and so on.")
+
+# %% [markdown]
+# ### Exercise 3 (open): as much work as you can buy
+#
+# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice. Where must its layers stand? There are many answers.
+
+# %% tags=["exercise"]
+answer_3 = ...  # a keras.Model
+
+# %% [markdown]
+# Check it:
+
+
+# %% tags=["check"]
+def is_busy(model):
+    """Say whether a model is a denoiser by its shapes, legal, busy, and without a shared layer."""
+    shapes = model.input_shape == model.output_shape == (None, 28, 28, 1)
+    calls = [len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]]
+    legal = model.count_params() <= profiles.CAP and max(calls) == 1
+    return shapes and legal and multiplications(model) >= 2_500_000
+
+
+hint = "How often does one weight work at 28x28, and how often at 14x14?"
+lessons.check(answer_3, is_busy, hint)
 
 # %% [markdown]
 # ## What we learned
 #
-# - Counting by hand and by Keras agrees for three answers; a trainable-only count can be cheated.
-# - Parameters are not work: the cap leaves computation free.
-# - Depth buys sight and costs width: which matters more is not for arguing but for measuring. Notebook 5 does.
+# - A convolution costs its kernels and biases, whatever the picture's size. Pooling is free.
+# - All parameters count, on a built model.
+# - Parameters are not work: a layer that is used often is paid for once.
+# - Depth buys sight and costs width.
+#
+# **References**
+#
+# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*, 2016. [arXiv:1603.07285](https://arxiv.org/abs/1603.07285)
+# - S. Ioffe, C. Szegedy: *Batch normalization*, 2015. [arXiv:1502.03167](https://arxiv.org/abs/1502.03167)
+# - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).

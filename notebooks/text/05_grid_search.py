@@ -8,270 +8,379 @@
 
 # %% [markdown]
 # # 5. Grid search: which settings make the best of 3,600 parameters?
+#
+# Many models keep to the cap. Which one should you train, and how? A [grid search](GLOSSARY.md#grid-search) tries every combination of a few settings. Project C looped over 117 settings by hand. It never built the model anew, so each fit continued the one before. You will do better.
+#
+# **You will learn** to write a `HyperModel`, to search with Keras Tuner's `GridSearch`, and to read the edges of a grid.
+#
+# **You need** notebooks 03 and 04.
+#
+# **It takes** about XX minutes in the full profile, XX seconds in the quick one.
 
 # %%
-import heapq
-import tempfile
-import time
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+import subprocess
+import sys
+from pathlib import Path
 
+REPOSITORY = "https://github.com/OWNER/denoising-3600"
+if Path("../denoise_utils").is_dir():
+    sys.path.insert(0, "..")
+try:
+    import denoise_utils
+except ModuleNotFoundError:
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+    wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+
+# %% [markdown]
+# ## Begin
+#
+# Keras Tuner is a package made for Keras.
+
+# %%
+import itertools
+import tempfile
+
+import keras
+import keras_tuner
+import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import evaluation, noise, plots, profiles, saving, search
+from denoise_utils import evaluation, lessons, models, noise, profiles, search
 
-profile, seed = profiles.load_profile(), 0
-print(profiles.describe(profile, seed))
+profile, seed = lessons.begin()
 
 # %% [markdown]
-# Project C, the older project behind this assignment, wanted this search and could not run it: scikit-learn's `GridSearchCV` stumbled over the shape of its images, so it looped over
-# 117 settings by hand. Its loop never rebuilt the model, so every fit continued the one before, and the winner was picked by eye. Here is
-# the search it wanted: a **fresh, seeded model per trial**, the cap enforced **before** training, all trials in one ranked table, and a ledger that
-# survives a kill.
+# ## A part of the data is enough
 #
-# - **Consumes**: the clutter task on a part of the training set (or the pickles that `DENOISE_PAIRS` names).
-# - **Produces**: `reports/clutter_search.csv`, every trial ranked; notebook 6 retrains the winner on all of train.
+# A search compares settings, so each training may be short. One training is called a trial. Trials are compared on the [validation set](GLOSSARY.md#validation-set), never on the test set. The score is the [excess](GLOSSARY.md#excess), the loss above its floor.
 
 # %%
-task = noise.assignment_task()
-pairs = noise.load_task(task, num_train=profile.search_train, num_val=profile.search_val, seed=seed)
-print(
-    f"{task} from {pairs.label}: {len(pairs.train.clean):,} images to train a trial on, {len(pairs.val.clean):,} to compare trials"
-)
+sizes = {"num_train": profile.search_train, "num_val": profile.search_val}
+pairs = noise.load_task(noise.assignment_task(), **sizes, seed=seed)
+train, val = pairs.train, pairs.val
+floor = float(evaluation.bce_floor(val.clean).mean())
+untouched = float(evaluation.bce(val.noisy, val.clean).mean()) - floor
+print(f"{len(train.clean):,} pictures to train on, {len(val.clean):,} to compare on")
+print(f"floor {floor:.4f}; the noisy input's excess {untouched:.4f}")
 
 # %% [markdown]
-# ## What a model gets, and what we want of it
+# ## The cap comes first
 #
-# Above the noisy input, below the clean target; the PSNR of the untouched input stands over each picture.
-
-# %%
-figure = plots.show_images(
-    {"noisy": pairs.val.noisy[:10], "clean": pairs.val.clean[:10]}, pairs.val.clean[:10], pairs.label
-)
-
-# %% [markdown]
-# ## The grid, cut to size
+# Build every architecture once, count, and drop what is over the [cap](GLOSSARY.md#cap). Keras Tuner cannot forbid a *combination*. So filters and depth become one setting, the architecture, with legal values only.
 #
-# Six axes. Those of the architecture decide the parameters, so we build each architecture once, count, and drop what is over the cap before a single
-# step is trained.
+# **Predict:** which of the nine are over 3,600 parameters?
+
 
 # %%
-legal, over = search.split_by_cap(profile.grid, profiles.CAP)
-settings = int(np.prod([len(values) for axis, values in profile.grid.items() if axis not in search.MODEL_AXES]))
-rows = [row | {"verdict": "searched"} for row in legal] + [row | {"verdict": "over the cap"} for row in over]
-columns = {key: (key, "{}") for key in ("filters", "depth", "verdict")} | {"parameters": ("parameters", "{:,}")}
-print("the other axes:", {axis: values for axis, values in profile.grid.items() if axis not in search.MODEL_AXES})
-Markdown(evaluation.format_table(sorted(rows, key=lambda row: row["parameters"]), columns))
+def split_by_cap(filters, depths):
+    """Return {name: (filters, depth, parameters)} of legal architectures, and of others."""
+    legal, over = {}, {}
+    for number, depth in itertools.product(filters, depths):
+        count = models.capped_autoencoder(number, depth).count_params()
+        kept = legal if count <= profiles.CAP else over
+        kept[f"{number} filters, depth {depth}"] = (number, depth, count)
+    return legal, over
+
+
+legal, over = split_by_cap(profile.pick((12, 16, 20), (12, 20)), profile.pick((1, 2, 3), (1, 2)))
+print("legal:", *(f"{name} ({one[2]:,})" for name, one in legal.items()), sep="\n  ")
+print("over: ", *(f"{name} ({one[2]:,})" for name, one in over.items()), sep="\n  ")
 
 # %% [markdown]
-# Every legal architecture meets every other setting:
-
-# %%
-Markdown(
-    f"{len(legal)} legal architectures x {settings} settings = **{len(legal) * settings} trials**; "
-    f"{len(over)} architectures, {len(over) * settings} configurations, are left out by the cap of {profiles.CAP:,}."
-)
-
-# %% [markdown]
-# ## Run it
+# ## Your HyperModel
 #
-# Keras Tuner's `GridSearch` walks the grid. A trial that the ledger already holds is looked up, not trained, so a search that was killed goes on
-# where it was.
+# Keras Tuner calls `build(hp)` for the model of a trial. `hp.Choice` names a setting and its values, and returns the value of this trial. `set_random_seed` stands *inside* `build`: each trial gets a fresh model, and all start alike.
+
 
 # %%
-found = search.search(profile.grid, profiles.CAP, pairs, runs=profile.runs, seed=seed)
-print(
-    f"{len(found.rows)} trials, {found.num_loaded} of them from the ledger; {found.num_skipped} configurations over the cap"
-)
+class Denoisers(keras_tuner.HyperModel):
+    def __init__(self, legal, grid):
+        super().__init__()
+        self.legal, self.grid, self.log = legal, grid, []
+
+    def build(self, hp):
+        keras.utils.set_random_seed(seed)
+        filters, depth, _ = self.legal[hp.Choice("architecture", list(self.legal))]
+        model = models.capped_autoencoder(filters, depth)
+        rate = hp.Choice("learning_rate", self.grid["learning_rate"])
+        model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        return model
+
 
 # %% [markdown]
-# ## All trials, ranked
+# [Epochs](GLOSSARY.md#epoch) and [batch](GLOSSARY.md#batch) size are arguments of `fit`. So `fit` is a method too, and chooses them. `**keywords` hands on what the tuner adds, such as its callbacks. The log keeps the validation loss of every epoch.
+
+
+# %%
+class Trials(Denoisers):
+    def fit(self, hp, model, *arrays, **keywords):
+        batch_size = hp.Choice("batch_size", self.grid["batch_size"])
+        epochs = hp.Choice("epochs", self.grid["epochs"])
+        history = model.fit(*arrays, batch_size=batch_size, epochs=epochs, **keywords)
+        losses = history.history["val_loss"]
+        filters, depth, count = self.legal[hp.get("architecture")]
+        row = {"filters": filters, "depth": depth, "parameters": count, **hp.values}
+        self.log.append(row | {"losses": losses, "excess": min(losses) - floor})
+        print(f"\rtrial {len(self.log)}", end="", flush=True)
+        return history
+
+
+# %% [markdown]
+# ## Search
 #
-# Above all, the untouched noisy input; then every trial, best first. The validation BCE stands beside its excess over the floor. The same table goes to a file.
-
-# %%
-floor = float(evaluation.bce_floor(pairs.val.clean).mean())
-ranked = [row | {"rank": rank, "excess": row["val_bce"] - floor} for rank, row in enumerate(found.rows, 1)]
-untouched = float(evaluation.bce(pairs.val.noisy, pairs.val.clean).mean())
-first = {"rank": "noisy input", "val_bce": untouched, "excess": untouched - floor}
-columns = {
-    key: (key, "{}") for key in ("rank", "filters", "depth", "optimizer", "batch_size", "learning_rate", "epochs")
-}
-columns |= {"parameters": ("parameters", "{:,}"), "val_bce": ("val BCE", "{:.4f}"), "excess": ("excess", "{:.4f}")}
-columns |= {"seconds": ("seconds", "{:.0f}")}
-table = [row | {"data": pairs.label} for row in (first, *ranked)]
-saving.write_csv(profile.reports / f"{task}_search.csv", table, [*columns, "data"])
-Markdown(evaluation.format_table(table, columns, f"{pairs.label}; {len(ranked)} trials, validation floor {floor:.4f}"))
-
-# %% [markdown]
-# The spread between first and last is what a bad choice costs:
-
-# %%
-best, last = ranked[0], ranked[-1]
-Markdown(
-    f"The winner: **{search.label(best)}**, {best['parameters']:,} parameters, {best['optimizer']}, batch {best['batch_size']}, "
-    f"learning rate {best['learning_rate']}, {best['epochs']} epochs: validation BCE {best['val_bce']:.4f}, excess {best['excess']:.4f}. "
-    f"The last has an excess of {last['excess']:.4f}, {last['excess'] / best['excess']:.1f} times as much. "
-    f"Ranks 1 and 2 differ by {ranked[1]['excess'] - best['excess']:.4f} with one seed each: that decides nothing between them."
-)
-
-# %% [markdown]
-# ## Parameters alone do not decide
+# `GridSearch` walks through all combinations. It writes files as it goes, here into a temporary folder.
 #
-# Each dot is a trial. If parameters were what matters, the dots would fall from left to right; see how far apart dots of the *same* parameter count lie.
+# **Predict:** how many trials are there? Which architecture wins, and with which batch size?
+
 
 # %%
-figure = plots.show_search(found.rows, found.over_cap, profiles.CAP, pairs.label)
-
-# %% [markdown]
-# ## Which axis matters?
-#
-# For each value of each axis: the best trial that has it, and the median of all that have it.
-
-# %%
-rows = []
-for axis in profile.grid:
-    for value in sorted({row[axis] for row in found.rows}, key=str):
-        excesses = [row["excess"] for row in ranked if row[axis] == value]
-        rows.append({"axis": axis, "value": value, "best": min(excesses), "median": float(np.median(excesses))})
-columns = {
-    "axis": ("axis", "{}"),
-    "value": ("value", "{}"),
-    "best": ("best excess", "{:.4f}"),
-    "median": ("median", "{:.4f}"),
-}
-Markdown(evaluation.format_table(rows, columns, pairs.label))
-
-# %% [markdown]
-# How much the choice along one axis moves the best result, largest first:
-
-# %%
-spread = {axis: np.ptp([row["best"] for row in rows if row["axis"] == axis]) for axis in profile.grid}
-order = sorted(spread, key=spread.get, reverse=True)
-narrow = min(profile.grid["filters"])
-at_narrow = {
-    d: min(r["excess"] for r in ranked if (r["filters"], r["depth"]) == (narrow, d)) for d in profile.grid["depth"]
-}
-Markdown(
-    "; ".join(f"{axis}: {spread[axis]:.4f}" for axis in order)
-    + f". **{order[0]}** moves it most. But the cap ties axes "
-    f"together: deep models must be narrow. At {narrow} filters alone, the best excess by depth is "
-    + ", ".join(f"{depth}: {value:.4f}" for depth, value in at_narrow.items())
-    + "."
-)
-
-# %% [markdown]
-# ## One axis was a waste
-#
-# Project C searched over the number of epochs. But with a fixed seed and learning rate, a short training is the *beginning* of a longer one. We check: the
-# validation losses of each short trial against the same epochs of its longer twin.
-
-# %%
-short, long = min(profile.grid["epochs"]), max(profile.grid["epochs"])
-key = [axis for axis in profile.grid if axis != "epochs"]
-by_key = {(row["epochs"], *(row[axis] for axis in key)): row for row in found.rows}
-twins = [(row, by_key[(long, *(row[axis] for axis in key))]) for row in found.rows if row["epochs"] == short]
-differences = [np.max(np.abs(np.subtract(a["val_history"], b["val_history"][:short]))) for a, b in twins]
-wasted = sum(a["seconds"] for a, _ in twins) / sum(row["seconds"] for row in found.rows)
-Markdown(
-    f"Largest difference over {len(twins)} pairs of twins: {max(differences):.1e}. The short trials took {wasted:.0%} of the search's time and "
-    "told us nothing that the long ones do not: train long once, watch the validation loss, stop early."
-)
-
-# %% [markdown]
-# ## What it cost
-#
-# From the seconds of each trial:
-
-# %%
-seconds = np.array([row["seconds"] for row in found.rows])
-Markdown(
-    f"{len(seconds)} trials took {seconds.sum() / 60:.1f} minutes on this machine, {seconds.mean():.1f} s each (sd {seconds.std():.1f}); "
-    f"the over-cap configurations would have added about {found.num_skipped * seconds.mean() / 60:.1f} minutes."
-)
-
-# %% [markdown]
-# ## Two workers on this machine
-#
-# `python -m denoise_utils search --workers 2` runs the same search with Keras Tuner's chief, which hands out trials and keeps the ledger, and two
-# workers that train. A worker that is killed is started again and repeats its one trial. We measure a small part of the grid, from nothing, with one process and with two workers.
-
-# %%
-part = {axis: values[-1:] for axis, values in profile.grid.items()}
-part |= {"filters": profile.grid["filters"], "depth": profile.grid["depth"][:1], "epochs": profile.grid["epochs"][:1]}
-walls, tables = {}, {}
-for num_workers in profile.pick((1, 2), ()):
+def search_grid(legal, grid):
+    """Train every combination once and return the log, best first."""
+    trials = Trials(legal, grid)
+    objective = keras_tuner.Objective("val_loss", "min")
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        tables[num_workers] = search.search(
-            part, profiles.CAP, pairs, runs=folder, num_workers=num_workers, seed=seed
-        ).rows
-        walls[num_workers] = time.perf_counter() - started
-if not walls:
-    print("Measured in the full profile only: the processes' start alone takes longer than these small trials.")
+        tuner = keras_tuner.GridSearch(trials, objective, directory=folder, overwrite=True)
+        validation = {"validation_data": (val.noisy, val.clean), "validation_batch_size": 256}
+        tuner.search(train.noisy, train.clean, verbose=0, **validation)
+    print(f" of {len(legal) * int(np.prod([len(values) for values in grid.values()]))}")
+    return sorted(trials.log, key=lambda row: row["excess"])
+
+
+grid = {"learning_rate": [1e-3], "batch_size": profile.pick([32, 128], [32])}
+grid["epochs"] = profile.pick([2, 4], [1, 2])
+log = search_grid(legal, grid)
 
 # %% [markdown]
-# Wall time holds the start of the processes, most of it TensorFlow's import; the notebook's own process has that behind it.
+# Here are the ten best, below the untouched noisy input.
 
 # %%
-columns = {"workers": ("workers", "{}"), "trials": ("trials", "{}"), "wall": ("wall time (s)", "{:.0f}")}
-columns |= {"rate": ("trials per minute", "{:.1f}"), "mean": ("seconds per trial", "{:.1f}")}
-rows = [
-    {"workers": n, "trials": len(t), "wall": walls[n], "rate": 60 * len(t) / walls[n]}
-    | {"mean": np.mean([row["seconds"] for row in t])}
-    for n, t in tables.items()
-]
-Markdown(evaluation.format_table(rows, columns, pairs.label) if rows else "Not measured in this profile.")
+columns = {key: (key, "{}") for key in ("architecture", "learning_rate", "batch_size", "epochs")}
+columns |= {"parameters": ("parameters", "{:,}"), "excess": ("excess", "{:.4f}")}
+
+
+def ten_best(log):
+    """Return the head of a sorted log as a Markdown table."""
+    noisy = {"architecture": "noisy input", "excess": untouched}
+    return Markdown(evaluation.format_table([noisy, *log[:10]], columns, pairs.label))
+
+
+ten_best(log)
 
 # %% [markdown]
-# What the second worker gains, and whether both searches say the same:
-
-# %%
-same = "Not measured in this profile."
-if tables:
-    orders = [[[row[axis] for axis in part] for row in table] for table in tables.values()]
-    one, two = (np.array([row["val_bce"] for row in table]) for table in tables.values())
-    same = (
-        f"Two workers take {walls[2] / walls[1]:.2f} times the wall time of one process, and each trial {rows[1]['mean'] / rows[0]['mean']:.2f} times as "
-        "long: TensorFlow uses several cores in one process already, and the workers share them. The rankings are "
-        f"**{'the same' if orders[0] == orders[1] else 'not the same'}**; the validation losses differ by at most {np.max(np.abs(one - two)):.1e}."
-    )
-Markdown(same)
-
-# %% [markdown]
-# ## On paper: 10 and 1,000 machines
+# The best trials have small batches and many epochs: they took the most steps. The model with 829 parameters beats the one of depth 3, which has 2,149.
 #
-# The chief hands the next trial to the first machine that is free. With the measured seconds of every trial of the whole search, that is a short
-# calculation, for machines like this one and without their start:
+# ## See it as a map
+#
+# A heat map shows two settings at once: the best excess of each pair.
+
 
 # %%
-queue = sorted(found.rows, key=lambda row: [profile.grid[axis].index(row[axis]) for axis in profile.grid])
-rows, busy = [], sum(row["seconds"] for row in queue)
-for machines in (1, 10, 1000):
-    free = [0.0] * machines  # the moment from which each is free
-    for row in queue:
-        heapq.heapreplace(free, free[0] + row["seconds"])
-    wall, used = max(free), sum(moment > 0 for moment in free)
-    rows.append({"machines": machines, "used": used, "wall": wall, "gain": busy / wall, "paid": machines * wall / 60})
-columns = {"machines": ("machines", "{:,}"), "used": ("with a trial", "{}"), "wall": ("wall time (s)", "{:.0f}")}
-columns |= {"gain": ("times as fast", "{:.1f}"), "paid": ("machine minutes", "{:.0f}")}
-Markdown(evaluation.format_table(rows, columns))
+def heat_map(log, down, across):
+    """Draw the lowest excess of the trials for each pair of two settings."""
+    names = [sorted({row[axis] for row in log}) for axis in (down, across)]
+    best = np.full([len(values) for values in names], np.nan)
+    for row in log:
+        place = names[0].index(row[down]), names[1].index(row[across])
+        best[place] = np.nanmin([best[place], row["excess"]])
+    _, axes = plt.subplots(figsize=(1.6 * len(names[1]) + 1, 0.7 * len(names[0]) + 1))
+    axes.imshow(best, cmap="Blues", aspect="auto", vmin=0, vmax=2 * np.nanmax(best))
+    for (line, column), value in np.ndenumerate(best):
+        text = "over the cap" if np.isnan(value) else f"{value:.4f}"
+        axes.text(column, line, text, ha="center", va="center")
+    axes.set_yticks(range(len(names[0])), names[0])
+    axes.set_xticks(range(len(names[1])), names[1])
+    axes.set(ylabel=down, xlabel=across, facecolor="0.8")
+
 
 # %% [markdown]
-# The longest trial is the floor of the wall time, whatever the number of machines:
+# Each cell is one architecture. Light means less error.
 
 # %%
-longest = max(row["seconds"] for row in queue)
-ten, thousand = rows[1:]
-Markdown(
-    f"{len(queue)} trials of {busy / len(queue):.1f} s are {busy / 60:.1f} machine minutes of work. Ten machines need {ten['wall']:.0f} s and are busy "
-    f"{busy / 10 / ten['wall']:.0%} of the time. Of a thousand, {thousand['used']} get a trial; the search takes {thousand['wall']:.0f} s, which is the longest trial "
-    f"({longest:.0f} s), and a start of 10 s on each would be {10 / (10 + longest):.0%} of it. From about {int(np.ceil(busy / longest))} machines on, the longest "
-    "trial sets the time: only shorter trials (no short twins, early stopping) would help."
-)
+# Figure: a map of the excess, depth down and filters across; 20 filters at depth 1 is lightest.
+heat_map(log, "depth", "filters")
+best = {depth: min(row["excess"] for row in log if row["depth"] == depth) for depth in (1, 2)}
+told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items())
+lessons.claim("depth 1 beats depth 2", best[1] < best[2], told, profile)
+
+# %% [markdown]
+# Depth 1 wins at every number of filters, and more filters help. In notebook 04 depth saw farther. It pays for that with detail.
+#
+# ## The best stands at the edge
+#
+# At the edge of a grid you do not know what lies beyond. Where is your winner?
+
+
+# %%
+def say_edges(row, axes):
+    """Print for each setting whether the best value is the lowest or the highest tried."""
+    for axis, values in axes.items():
+        edge = {min(values): "lowest", max(values): "highest"}.get(row[axis])
+        if len(set(values)) > 1:
+            print(f"{axis}: {row[axis]} of {sorted(set(values))}", f"<- {edge}" if edge else "")
+
+
+say_edges(log[0], {axis: [row[axis] for row in log] for axis in ("filters", "depth", *grid)})
+
+# %% [markdown]
+# Everything is at an edge. So extend the grid:
+#
+# - *depth*: below 1 there is no encoder left. This edge is real.
+# - *filters*: 26 is the widest that the cap allows. That edge is the cap's.
+# - *batch size*: go down to 16.
+# - *[learning rate](GLOSSARY.md#learning-rate)*: try two more, four times as high each.
+# - *epochs*: wait a moment.
+#
+# **Predict:** does the best move inside?
+
+# %%
+# Figure: a map of the excess, learning rate down and batch size across.
+wider, _ = split_by_cap(profile.pick((20, 26), (20,)), (1,))
+rates = profile.pick([1e-3, 4e-3, 1.6e-2], [4e-3, 1.6e-2])
+second = {"learning_rate": rates, "batch_size": [16, 32], "epochs": grid["epochs"][-1:]}
+extended = search_grid(wider, second)
+say_edges(extended[0], {axis: [row[axis] for row in extended] for axis in ("filters", *second)})
+heat_map(extended, "learning_rate", "batch_size")
+best = [min(r["excess"] for r in extended if r["learning_rate"] == rate) for rate in rates]
+told = f"excess {', '.join(f'{excess:.4f}' for excess in best)}"
+highest = rates[int(np.argmin(best))]
+lessons.claim("a rate of .004 beats its neighbours", highest == 4e-3, told, profile)
+
+# %% [markdown]
+# A learning rate four times as high helps most. Smaller batches take more steps in the same epochs, so they win while epochs are few. That edge need not be followed: notebook 06 stops by itself, and lets every batch size have its steps.
+#
+# ## Epochs are no setting
+#
+# Project C searched over 13 numbers of epochs. With one seed and one learning rate, a short training is the *beginning* of a longer one.
+#
+# **Predict:** how far apart are their validation losses in the epochs that both have?
+
+# %%
+long = {(r["architecture"], r["batch_size"]): r for r in log if r["epochs"] == grid["epochs"][1]}
+short = [row for row in log if row["epochs"] == grid["epochs"][0]]
+twins = [(row["losses"], long[row["architecture"], row["batch_size"]]["losses"]) for row in short]
+apart = max(abs(a - b) for few, many in twins for a, b in zip(few, many, strict=False))
+told = f"largest difference over {len(twins)} pairs: {apart:.1e}"
+lessons.claim("a short training is the beginning of a long one", apart < 1e-6, told, profile)
+
+# %% [markdown]
+# The short trials told you nothing new. Train long once, and stop early: notebook 06 does.
+#
+# ## The same, but it survives a kill
+#
+# Stop your search, and it starts from nothing. `search.search` keeps a ledger, one file for each finished trial. Called again, it trains only what is missing.
+
+# %%
+same = {"filters": profile.pick([12, 20], [12]), "depth": [1], "optimizer": ["adam"]}
+same |= {axis: values[-1:] for axis, values in grid.items()} | {"batch_size": [32]}
+found = search.search(same, profiles.CAP, pairs, runs=profile.runs, seed=seed)
+again = search.search(same, profiles.CAP, pairs, runs=profile.runs, seed=seed)
+print(f"called again: {again.num_loaded} of {len(again.rows)} trials were there")
+yours = {
+    row["filters"]: row["excess"]
+    for row in log
+    if row["epochs"] == grid["epochs"][1] and row["batch_size"] == 32 and row["depth"] == 1
+}
+apart = max(abs(row["val_bce"] - floor - yours[row["filters"]]) for row in found.rows)
+told = f"largest difference {apart:.1e}"
+lessons.claim("the ledger holds what your search found", apart < 1e-6, told, profile)
+
+# %% [markdown]
+# Which settings go on to notebook 06? One seed cannot tell neighbours apart. An earlier search of 112 trials (reports/clutter_search.csv) chose 20 filters, depth 1, a rate of .004 and batches of 32. Your maps point to the same region.
+#
+# ## Exercises
+#
+# ### Exercise 1 (easy): count the trials
+#
+# A grid has 8, 16 and 24 filters, depths 1 and 2, three learning rates, two batch sizes and one number of epochs. How many trials keep to the cap? Notebook 04 has the table.
+
+# %% tags=["exercise"]
+answer_1 = ...
+
+# %% [markdown]
+# Check it:
+
+# %% tags=["check"]
+hint = "Count the legal architectures first, then multiply by the other settings."
+lessons.check(answer_1, 6 * len(split_by_cap((8, 16, 24), (1, 2))[0]), hint)
+
+# %% [markdown]
+# ### Exercise 2 (medium): project C's fault
+#
+# This HyperModel is broken as project C's loop was: every trial goes on with the weights of the one before. Mend it. Then make `answer_2` an object of it.
+
+
+# %% tags=["exercise"]
+class ProjectC(keras_tuner.HyperModel):
+    def __init__(self):
+        super().__init__()
+        self.model = models.capped_autoencoder(12, 1)
+
+    def build(self, hp):
+        rate = hp.Choice("learning_rate", [1e-3, 4e-3])
+        self.model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        return self.model
+
+
+answer_2 = ...  # ProjectC()
+
+# %% [markdown]
+# The check builds a model, spoils its weights, and builds another:
+
+
+# %% tags=["check"]
+def builds_afresh(hypermodel):
+    """Say whether two models start alike, whatever became of the first."""
+    model = hypermodel.build(keras_tuner.HyperParameters())
+    start = model.get_weights()
+    model.set_weights([weight + 1 for weight in start])
+    weights = hypermodel.build(keras_tuner.HyperParameters()).get_weights()
+    return all(np.array_equal(a, b) for a, b in zip(start, weights, strict=True))
+
+
+hint = "Where is the model made, and where is it seeded? Both belong into build."
+lessons.check(answer_2, builds_afresh, hint)
+
+# %% [markdown]
+# ### Exercise 3 (open): beat the grid
+#
+# Find settings that neither grid holds, and that beat the winner of the first search. You may change the learning rate and the batch size, with at most as many epochs as that winner, and any legal architecture. The check trains your model.
+
+# %% tags=["exercise"]
+answer_3 = ...  # (filters, depth, learning rate, batch size)
+
+# %% [markdown]
+# Check it:
+
+
+# %% tags=["check"]
+def excess_of(filters, depth, learning_rate, batch_size):
+    """Return the excess of a new setting; infinity if it was tried or is over the cap."""
+    one = {"filters": filters, "depth": depth}
+    one |= {"learning_rate": learning_rate, "batch_size": batch_size}
+    legal, _ = split_by_cap([filters], [depth])
+    if not legal or any(one.items() <= row.items() for row in log + extended):
+        return np.inf
+    settings = {"learning_rate": [learning_rate], "batch_size": [batch_size]}
+    return search_grid(legal, settings | {"epochs": grid["epochs"][-1:]})[0]["excess"]
+
+
+hint = "It must be new and legal. What did the extension say about the learning rate?"
+lessons.check(answer_3, lambda settings: excess_of(*settings) < log[0]["excess"], hint)
 
 # %% [markdown]
 # ## What we learned
 #
-# - A grid search is worth its name only with a fresh model per trial, a cap checked before training and every trial in the table.
-# - How the parameters are arranged matters more than how many there are; epochs are not an axis but an early stop.
-# - Notebook 6 takes the winner, trains it on all of train until it stops improving, and saves it.
+# - A search needs a fresh, seeded model in each trial, and the cap before the training.
+# - A best at the edge is a question, not an answer: extend the grid, or say why not.
+# - Epochs are no setting: they are decided by stopping early.
+# - One seed decides nothing between neighbours.
+#
+# **References**
+#
+# - J. Bergstra, Y. Bengio: *Random search for hyper-parameter optimization*, JMLR 13, 2012. [jmlr.org](https://jmlr.org/papers/v13/bergstra12a.html)
+# - T. O'Malley et al.: *Keras Tuner*, 2019. [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner)
+# - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).
