@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "denoise_utils"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+OPENS = ROOT / "benchmarks" / "opens.py"  # runs in environments of its own
 MOST_ON_TOP, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 13, 250, 40
 
 
@@ -55,8 +56,10 @@ def declared():
 
 def test_every_package_that_is_imported_is_declared():
     distributions, asked = importlib.metadata.packages_distributions(), declared()
-    ours = {"denoise_utils", "tests", *(script.stem for script in (ROOT / "benchmarks").glob("*.py"))}
-    for path in (*MODULES, ROOT / "notebooks" / "execute.py", *(ROOT / "tests").glob("*.py")):
+    scripts = [path for folder in ("benchmarks", "notebooks") for path in (ROOT / folder).glob("*.py")]
+    ours = {"denoise_utils", "tests", "making", *(script.stem for script in scripts)}
+    rooms = [path for folder in ("notebooks/making", "tests") for path in (ROOT / folder).glob("*.py")]
+    for path in {*MODULES, *scripts, *rooms} - {OPENS}:
         for name in imported(path) - set(sys.stdlib_module_names) - ours:
             found = {normal(one) for one in distributions.get(name, [name])}
             assert found & asked, f"{name_of(path)} imports {name}: write {found} into the requirements"

@@ -50,7 +50,6 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from denoise_utils import evaluation, lessons, noise, profiles, search
-from denoise_utils.running import workers
 
 profile, seed = lessons.begin()
 
@@ -104,7 +103,7 @@ def measure(title, kill=False):
         if kill:
             threading.Thread(target=kill_one, args=[folder], daemon=True).start()
         begun, options = time.perf_counter(), {"runs": folder, "num_workers": 2, "seed": seed}
-        results[title] = workers.search_parallel(grid, profiles.CAP, pairs, **options).rows
+        results[title] = search.search(grid, profiles.CAP, pairs, **options).rows
         walls[title] = time.perf_counter() - begun
         logs = [log.read_text() for log in Path(folder).glob("*/logs/worker*.log")]
         starts[title] = sum(log.count("\ntrial ") for log in logs)
