@@ -98,8 +98,7 @@ def read_in(browser, name, pictures, networks=None):
 def readouts(model):
     """Return a model whose outputs are the readout of the features after each tied step, found by Keras's own graph."""
     readout = model.get_layer("readout")
-    shared = [layer for layer in model.layers if layer.name.startswith("shared") and len(layer._inbound_nodes) > 1]
-    steps = len(shared[0]._inbound_nodes)
+    steps = min(len(layer._inbound_nodes) for layer in model.layers if layer.name.startswith("shared"))
     x, features = readout.input, []
     for _ in range(steps):
         features.append(x)
