@@ -204,7 +204,7 @@ columns["changed"] = ("pixels changed", "{:.0%}")
 Markdown(evaluation.format_table(rows, columns, f"{label}, {len(clean):,} validation pictures"))
 
 # %% [markdown]
-# Salt and pepper does ten times the damage of Gaussian noise. Clutter by maximum or clipping does three times that of halving. And compare the line with Gaussian noise of .2. The line hits fewer than 4 % of the pixels, yet it does more damage: one error of 1 weighs as much as a hundred errors of .1.
+# Salt and pepper does more than ten times the damage of Gaussian noise. Clutter by maximum or clipping does three times that of halving. And compare the line with Gaussian noise of .2. The line hits fewer than 4 % of the pixels, yet it does more damage: one error of 1 weighs as much as a hundred errors of .1.
 
 # %%
 found = {row["name"]: row for row in rows}
