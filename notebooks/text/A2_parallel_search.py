@@ -107,7 +107,7 @@ def measure(title, kill=False):
         results[title] = workers.search_parallel(grid, profiles.CAP, pairs, **options).rows
         walls[title] = time.perf_counter() - begun
         logs = [log.read_text() for log in Path(folder).glob("*/logs/worker*.log")]
-        starts[title] = sum(log.count("\ntrial ") for log in logs)
+        starts[title] = sum(log.count(".json: ") for log in logs)  # a line for each start
 
 
 for name in profile.pick(["two workers", "two, one killed"], ["two, one killed"]):
