@@ -25,9 +25,9 @@ WITHHELD = {
     for name in (
         "zoo/recipes",
         "zoo/step_variants",
-        "running/training_list",
-        "running/standing",
-        "running/reproduce",
+        "zoo/standing",
+        "zoo/reproduce",
+        "cli/training_list",
     )
 }
 WINNERS = ("tied_denoiser", "step_variant")  # builders; models of theirs, of any task, would be copied

@@ -53,6 +53,7 @@ def command(folder, *words):
 def test_students_get_the_notebooks_and_neither_solutions_nor_winning_models(unpacked):
     assert sorted(path.stem for path in (unpacked / "notebooks").glob("*.ipynb")) == GIVEN
     files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert all((ROOT / name).is_file() for name in handout.WITHHELD), "what is withheld must have this name"
     assert not [name for name in files if re.search(r"solutions|recipes|step_variants|__pycache__|text/", name)]
     models = sorted((unpacked / "models").glob("*.h5"))
     assert unpacked / "models" / "digit_judge.h5" in models
