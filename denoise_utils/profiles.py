@@ -11,6 +11,7 @@ from pathlib import Path
 CAP = 3600  # parameters that it allows, trainable or not
 TASK = "clutter"  # the noise to remove, a key of noise.TASKS
 RANKED_BY = "excess"  # the measure that decides, a key of measures.table.MEASURES
+SIDE = 28  # pixels a side of the pictures of every task
 
 FULL_GRID = {
     "filters": [12, 16, 20, 24],

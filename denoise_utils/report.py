@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from denoise_utils import evaluation, noise, profiles, saving
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
-from denoise_utils.opening import safe_open
-from denoise_utils.reporting import page, scoring
+from denoise_utils.opening import safe_open, work
+from denoise_utils.reporting import findings, page, scoring
 from denoise_utils.reporting.findings import COLUMNS, EXEMPT, STRENGTHS, Report
 from denoise_utils.reporting.scoring import DIGITS, Entry
 from denoise_utils.system import escaping, failures, files
@@ -30,7 +30,7 @@ def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report:
     for path in saving.find_models(folder):
         try:
             model, card = saving.load_model(path), saving.read_card(path)
-            row = _count(path, card, cap)
+            row = _count(path, model, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": Verdict.UNREADABLE, "reason": str(error)})
@@ -70,9 +70,10 @@ def _add_other_strengths(report, task, entries, judge, profile):
         report.elsewhere.extend(scoring.score_other_strengths(task, small, profile, judge))
 
 
-def _count(path, card, cap):
-    """Return the row of a model that was loaded, without scores."""
-    count = safe_open.inspect_model(path).count
+def _count(path, model, card, cap):
+    """Return the row of a loaded model, without scores."""
+    contents = safe_open.inspect_model(path)
+    count = contents.count
     task, role = card.get("task"), card.get("role")
     return {
         "file": path.name,
@@ -80,10 +81,18 @@ def _count(path, card, cap):
         "role": role if role in EXEMPT else "capped",
         "parameters": count.parameters,
         "trainable": count.trainable,
+        "multiplications": _count_work(contents.config, model.input_shape),
         "cap": cap,
         "verdict": judge_size(count.parameters, cap),
         "kilobytes": path.stat().st_size / 1000,
     }
+
+
+def _count_work(config, shape):
+    """Return the multiplications for one picture, 28x28 where it takes any; None if it takes no pictures."""
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        return None
+    return work.count_multiplications(config, tuple(side or profiles.SIDE for side in shape[1:]))
 
 
 def is_ours(folder: str | Path, profile: profiles.Profile) -> bool:
@@ -157,13 +166,45 @@ def headline(report: Report) -> str:
     return "\n".join(lines)
 
 
-def update_readme(path: str | Path, report: Report, hours: float) -> None:
-    """Replace what stands between the README's two marks by the report's table and the models' hours of training."""
+LANDING = {  # what the README shows of the report, file by file, as it calls them there
+    "clutter": {
+        findings.NOISY: "noisy input",
+        "clutter_project_c.h5": "project C",
+        "clutter_project_w.h5": "project W, big",
+        "clutter_small.h5": "**ours**",
+    },
+    "watermark": {
+        findings.NOISY: "noisy input",
+        "watermark_big.h5": "project W, big",
+        "watermark_small.h5": "**ours**",
+    },
+    "occlusion": {
+        findings.NOISY: "noisy input",
+        "occlusion_project_o.h5": "project O",
+        "occlusion_small.h5": "**ours**",
+    },
+}
+
+
+def landing(rows: list[dict]) -> str:
+    """Return the README's table, at most ten of the report's rows: ours beside the older projects'."""
+    by_name = {(row["task"], row["file"]): row for row in rows}
+    shown = [
+        by_name[task, file] | {"name": name}
+        for task, names in LANDING.items()
+        for file, name in names.items()
+        if (task, file) in by_name
+    ]
+    columns = {"task": ("noise", "{}"), "name": ("model", "{}"), "parameters": table.PARAMETERS}
+    columns |= {"multiplications": table.MULTIPLICATIONS}
+    return evaluation.format_table(shown, columns | table.columns(table.BRIEF))
+
+
+def update_readme(path: str | Path, report: Report) -> None:
+    """Replace what stands between the README's two marks by the table of `landing`."""
     path = Path(path)
     before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- results: begin -->\n")
     _, end, after = rest.partition("<!-- results: end -->")
     if not (begin and end):
         raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
-    tables = markdown(report).removeprefix("# Parameter budget\n")
-    spent = f"By their cards these models were trained for {hours:.1f} hours; other seeds and trials not counted."
-    files.write_text(path, f"{before}{begin}\n{headline(report)}\n{tables}\n{spent}\n\n{end}{after}")
+    files.write_text(path, f"{before}{begin}\n{landing(report.rows)}\n\n{end}{after}")

@@ -81,7 +81,7 @@ def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of older names of settings
-            model = unwrap(_build(path, contents.config))
+            model = unwrap(_build(path, contents.config if contents.old else None))
     except Exception as error:  # Keras raises nearly anything
         reason = f"what Keras refuses ({remedies.read_reason(error)})"
         remedy = remedies.rebuild("of standard layers and settings alone")

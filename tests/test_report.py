@@ -197,13 +197,13 @@ def test_rows_and_files_name_their_data(found, tmp_path):
 def test_readme_is_updated_between_its_marks_only(found, tmp_path):
     path = tmp_path / "README.md"
     path.write_text("before\n<!-- results: begin -->\nstale\n<!-- results: end -->\nafter\n")
-    report.update_readme(path, found, 1.25)
+    report.update_readme(path, found)
     text = path.read_text()
     assert text.startswith("before\n<!-- results: begin -->\n") and text.endswith("<!-- results: end -->\nafter\n")
-    assert "| fits.h5 |" in text and "stale" not in text and "for 1.2 hours" in text
+    assert "| clutter | noisy input |" in text and "stale" not in text
     path.write_text("no marks")
     with pytest.raises(ValueError, match="results: begin"):
-        report.update_readme(path, found, 1)
+        report.update_readme(path, found)
 
 
 def test_colour_model_is_scored_in_colour_and_read_by_nobody(tmp_path):

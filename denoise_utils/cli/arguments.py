@@ -206,6 +206,9 @@ def _add_page(added):
         "models of models/ and twenty validation images each of MNIST and Fashion-MNIST.",
     )
     page.add_argument("--out", help="the .html to write (default: reports/playground.html)")
+    page.add_argument(
+        "--steps", metavar="FILE", help="also write the steps of clutter_small as a moving picture, a .gif"
+    )
     page.set_defaults(run=commands.page)
 
 

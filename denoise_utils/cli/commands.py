@@ -192,4 +192,19 @@ def page(arguments):
     files.check_folder(out.parent, playground.MAX_BYTES)
     size = playground.write(out, profile.models)
     print(f"Written to {plain(out)}: {size:,} bytes, one file that needs no other")
+    if arguments.steps:
+        _write_steps(Path(arguments.steps), profile)
     return 0
+
+
+def _write_steps(out, profile):
+    """Write the moving picture of the README: the steps of the assignment's model on validation images."""
+    if out.suffix != ".gif":
+        raise ValueError(f"Expected --steps to end in .gif, got {out}: name the file to write.")
+    _start_keras()
+    from denoise_utils.pictures import steps
+
+    model = saving.load_model(profile.models / f"{profiles.TASK}_small.h5")
+    pairs = noise.load_task(profiles.TASK, num_train=1, num_test=1, profile=profile.name)
+    size = steps.write_steps(out, model, pairs.val.noisy)
+    print(f"Written to {plain(out)}: {size:,} bytes, {steps.NUM_SHOWN} pictures")

@@ -27,7 +27,8 @@ class Contents:
     layers: list  # of parts.Layer, in the order of the file's config
     count: counting.Count
     keras_version: str | None  # that wrote it
-    config: dict | None = None  # of a file of Keras 1 or 2, as Keras 3 would write it
+    config: dict  # as Keras 3 writes it
+    old: bool  # whether Keras 1 or 2 wrote the file, with another config
 
     @property
     def parameters(self):
@@ -130,7 +131,7 @@ def _inspect(file, version, max_bytes, longest):
         if not all(np.isfinite(array[...]).all() for array in arrays):
             raise ValueError(f'the layer "{name}" with weights that are NaN or infinite')
     count = counting.count(config, layers, file["model_weights"])
-    return Contents(layers, count, version, modern if old else None)
+    return Contents(layers, count, version, modern, old)
 
 
 def _follow(config, max_bytes):

@@ -14,6 +14,7 @@ COLUMNS = {
     "role": ("role", "{}"),
     "parameters": table.PARAMETERS,
     "trainable": ("trainable", "{:,}"),
+    "multiplications": table.MULTIPLICATIONS,
     "cap": ("cap", "{:,}"),
     "verdict": ("verdict", "{}"),
     "kilobytes": ("kB", "{:,.0f}"),

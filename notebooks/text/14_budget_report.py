@@ -145,7 +145,7 @@ spent = sum(card.get("seconds", 0) for card in cards) / 3600
 print(f"the trainings of these models, by their cards: {spent:.1f} hours")
 ours = profile.name == "full" and noise.assignment_task() == "clutter"
 if ours:
-    report.update_readme(profile.root / "README.md", found, spent)
+    report.update_readme(profile.root / "README.md", found)
 print("README updated" if ours else "the README stays as it is")
 
 # %% [markdown]

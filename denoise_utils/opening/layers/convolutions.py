@@ -79,20 +79,29 @@ def _dense(config, shape):
 
 LAYERS = {
     "Conv2D": Entry(
-        WINDOW | {"filters": NUMBER, "groups": NUMBER, **kinds.trained("kernel")}, _convolution, _see_kernel
+        WINDOW | {"filters": NUMBER, "groups": NUMBER, **kinds.trained("kernel")},
+        _convolution,
+        _see_kernel,
+        kernels=1,
     ),
     "DepthwiseConv2D": Entry(
-        WINDOW | {"depth_multiplier": NUMBER, **kinds.trained("depthwise")}, _depthwise, _see_kernel
+        WINDOW | {"depth_multiplier": NUMBER, **kinds.trained("depthwise")},
+        _depthwise,
+        _see_kernel,
+        kernels=1,
     ),
     "SeparableConv2D": Entry(
         WINDOW | {"filters": NUMBER, "depth_multiplier": NUMBER, **kinds.trained("depthwise pointwise")},
         _separable,
         _see_kernel,
+        kernels=2,
     ),
     "Conv2DTranspose": Entry(
         WINDOW | {"filters": NUMBER, "output_padding": kinds.maybe(kinds.pair(0)), **kinds.trained("kernel")},
         _transposed,
         _see_transposed,
+        kernels=1,
+        at_input=True,
     ),
-    "Dense": Entry(USUAL | {"units": NUMBER, **kinds.trained("kernel")}, _dense),
+    "Dense": Entry(USUAL | {"units": NUMBER, **kinds.trained("kernel")}, _dense, kernels=1),
 }

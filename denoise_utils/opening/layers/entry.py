@@ -115,6 +115,8 @@ class Entry:
     shape: Callable = keep_shape
     reach: Callable = see_nothing_beside
     statistics: int = 0  # how many of its last weights are statistics, which no step of training changes
+    kernels: int = 0  # how many of its first weights multiply, at every place of the output
+    at_input: bool = False  # or, of a transposed layer, of the input
 
     def __post_init__(self):
         object.__setattr__(self, "settings", kinds.COMMON | self.settings)

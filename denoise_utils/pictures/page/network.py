@@ -1,17 +1,15 @@
 """Turn a saved model into the lists and numbers that network.js runs, without Keras; refuse what it cannot run."""
 
 import base64
-import json
-import math
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from denoise_utils.opening import allow_list, graph, safe_open
+from denoise_utils.opening import allow_list, container, graph, safe_open, work
+from denoise_utils.profiles import SIDE
 from denoise_utils.system.escaping import plain
 
-SIDE = 28  # pixels of the picture that multiplications are counted for
 LAST = (-1, 3)  # the axis of the channels
 ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "softplus", "tanh")
 PLAIN = {"data_format": (None, "channels_last")}
@@ -48,13 +46,15 @@ def export(path, dtype="float32"):
     Multiplications are those of one picture of 28x28. Raises ValueError for what network.js does not run.
     """
     path = Path(path)
-    contents, model, stored = _read_file(path)
+    contents, stored = _read_file(path)
+    model = contents.config
     configs = _read_layers(model, path)
     order = _order(configs, model["config"]["output_layers"])
     number = {call: index for index, call in enumerate(order)}
     places = {name: index for index, name in enumerate(configs)}
     calls = [[places[name], *(number[one] for one in _inputs(configs[name], call))] for name, call in order]
-    shapes, _ = graph.Graph(safe_open.MAX_BYTES // 4).follow(model, [(SIDE, SIDE, 1)])
+    walk = graph.Graph(safe_open.MAX_BYTES // 4)
+    shapes, _ = walk.follow(model, [walk.add_tensor("input", (SIDE, SIDE, 1))])
     outputs = {call: shapes[call[0]].outputs[call[1]][0] if call[0] in shapes else (SIDE, SIDE, 1) for call in order}
     _check_sums(configs, outputs, path)
     layers, weights = zip(*(_translate(one, stored.get(name, []), path) for name, one in configs.items()), strict=True)
@@ -64,19 +64,17 @@ def export(path, dtype="float32"):
         "states": _find_states(calls, [layer["kind"] for layer in layers]),
         "weights": _encode([array for several in weights for array in several], dtype, path),
         "dtype": dtype,
-        "parameters": contents.parameters,
-        "multiplications": sum(map(_multiplications, shapes.values())),
+        "parameters": contents.count.parameters,
+        "multiplications": work.count_multiplications(model, (SIDE, SIDE, 1)),
     }
 
 
 def _read_file(path):
-    """Return (Contents of the checked .h5, its model's config, its weights by layer)."""
+    """Return (Contents of the checked .h5, its weights by layer)."""
     contents = safe_open.inspect_model(path)
-    old = contents.config is not None
     with h5py.File(path) as file:
-        arrays = safe_open.find_weights(file["model_weights"], old=old)
-        stored = {name: [array[...] for array in several] for name, several in arrays.items()}
-        return contents, contents.config if old else json.loads(file.attrs["model_config"]), stored
+        arrays = container.find_weights(file["model_weights"], container.MAX_NAMES, contents.old)
+        return contents, {name: [array[...] for array in several] for name, several in arrays.items()}
 
 
 def _refuse(path, what):
@@ -175,13 +173,6 @@ def _find_states(calls, kinds):
         states.insert(0, calls[states[0]][1])
     used = [call[0] for call in calls]
     return states[1:] if len(states) > 1 and len(set(used)) < len(used) else states[-1:]
-
-
-def _multiplications(layer):
-    """Return the multiplications of all calls of a layer with a kernel; other layers have hardly any."""
-    if layer.kind not in ("Conv2D", "Dense"):
-        return 0
-    return math.prod(layer.weights[0]) * sum(math.prod(shapes[0][:-1]) for shapes in layer.outputs)
 
 
 def _encode(arrays, dtype, path):
