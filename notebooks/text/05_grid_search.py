@@ -18,7 +18,8 @@
 # **It takes** about five minutes in the full profile, half a minute in the quick one.
 
 # %%
-# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle, an empty folder).
+# The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +27,14 @@ from pathlib import Path
 REPOSITORY = "https://github.com/OWNER/denoising-3600"
 if Path("../denoise_utils").is_dir():
     sys.path.insert(0, "..")
-try:
-    import denoise_utils
-except ModuleNotFoundError:
+if not importlib.util.find_spec("denoise_utils"):
     if "/OWNER/" in REPOSITORY:
-        raise SystemExit("Run this notebook in a clone of the course: alone it cannot tell where to get it.")
+        raise SystemExit("Run this notebook in a clone of the course: its address is missing.")
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
+    if "google.colab" in sys.modules:
+        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
+        print("Runtime > Restart session, then begin again with this cell.")
 
 # %% [markdown]
 # ## Begin
