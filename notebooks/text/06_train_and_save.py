@@ -77,12 +77,12 @@ print(f"floor {floor:.4f}; the noisy input's excess {untouched:.4f}")
 # %% [markdown]
 # ## The model
 #
-# 20 filters, one pooling, Adam at .004, batches of 32: an earlier search of 112 trials chose these settings for the file that the course hands in. Your search in notebook 05 leads to the same region.
+# 20 filters, one pooling, Adam at .004, batches of 32: an older search of 112 trials chose these settings for the course's file. Your own, in notebook 05, found a neighbour.
 
 
 # %%
 def winner():
-    """Return the architecture of notebook 05: 20 filters, one pooling; 2,101 parameters."""
+    """Return the architecture of the course's file: 20 filters, one pooling; 2,101 parameters."""
     inputs = layers.Input((28, 28, 1))
     x = layers.Conv2D(20, 3, padding="same", activation="relu")(inputs)
     x = layers.MaxPooling2D(2, padding="same")(x)
@@ -181,11 +181,12 @@ program = (
     "np.save(sys.argv[2], model.predict_on_batch(np.load(sys.argv[2])))"
 )
 subprocess.run([sys.executable, "-c", program, path, probe], check=True, capture_output=True)
-same = np.array_equal(np.load(probe), model.predict_on_batch(val.noisy[:50]))
-lessons.claim("the file gives the model's pictures, to the bit", same, f"equal: {same}", profile)
+apart = float(np.abs(np.load(probe) - model.predict_on_batch(val.noisy[:50])).max())
+told = f"largest difference {apart:.1e}"
+lessons.claim("the file gives the model's pictures", apart < 1e-6, told, profile)
 
 # %% [markdown]
-# `compile=False` loads a model to use it, not to train on.
+# `compile=False` loads a model to use it, not to train on. The sums of another process may round differently, in the seventh digit.
 #
 # ## Was it luck?
 #
@@ -269,7 +270,7 @@ lessons.claim("filter, project C, winner: each is better", filtered > older > ne
 Markdown(evaluation.format_table(table, columns, f"{len(shown.clean):,} validation pictures"))
 
 # %% [markdown]
-# The filter hardly helps: a garment is no noise to it. The winner beats all. Trained for long, project C comes closer, but stays behind.
+# The filter hardly helps: a garment is no noise to it. The judge reads 47 % of the noisy digits, 87 % of project C's and 98 % of the winner's.
 
 # %%
 # Figure: ten digits in five rows: clean, noisy, filtered, project C's answer, the winner's answer.
@@ -280,7 +281,7 @@ for title in ("project C", "winner"):
 figure = plots.show_images(rows, val.clean[few], pairs.label)
 
 # %% [markdown]
-# Project C blurs the strokes: its code of 4x4x4 cannot hold where they were. The winner keeps them, with shadows where cloth and stroke are equally bright.
+# Project C blurs the strokes: its code of 4x4x4 cannot hold where they were. The winner keeps them. In the second picture cloth and stroke are equally bright, and both fail.
 #
 # ## Exercises
 #
@@ -363,7 +364,7 @@ lessons.check(lambda: answer_3, beats_project_c, hint)
 # - `EarlyStopping` restores the best weights; `ModelCheckpoint` writes them to a file.
 # - Over- and underfitting are measured on both sets.
 # - "Better" means better under every seed.
-# - The file is the model, to the bit.
+# - The file is the model: another process gets the same pictures from it.
 #
 # **References**
 #
