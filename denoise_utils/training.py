@@ -126,7 +126,6 @@ def train_by(
     folder = places.find(settings)
     run = Run(settings.name, folder.history, settings, folder)
     if folder.finished:
-        _say_once()
         return run
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write("settings", settings.as_json())
@@ -141,12 +140,6 @@ def train_by(
     if places.shelf:
         folder.send(places.shelf)
     return run
-
-
-@functools.cache
-def _say_once():
-    """Say, once in a process, that what is finished is not trained again."""
-    print("Finished runs are loaded, not trained again; python -m denoise_utils train --list shows them.")
 
 
 def _score(model, val_data):
