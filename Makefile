@@ -1,6 +1,7 @@
 # For those who have make: each target is a command of course.py, which runs everywhere. See README.md.
 # PROFILE=full chooses the profile, PYTHON=/path/to/python3.12 another interpreter; FROM=nothing lets verify train all.
-COMMANDS = notebooks test stress bench compat lab verify handout report clean
+# REPO=owner/name is the address that links writes.
+COMMANDS = notebooks test stress bench compat lab verify links handout report clean
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 START = $(or $(PYTHON),python3)
 
@@ -8,4 +9,4 @@ START = $(or $(PYTHON),python3)
 
 $(COMMANDS):
 	@$(START) course.py $@ $(if $(filter $@,notebooks report),--profile $(PROFILE)) $(if $(PYTHON),--python $(PYTHON)) \
-	  $(if $(filter $@,verify),$(if $(FROM),--from $(FROM)))
+	  $(if $(filter $@,verify),$(if $(FROM),--from $(FROM))) $(if $(filter $@,links),$(if $(REPO),--repo $(REPO)))

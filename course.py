@@ -30,6 +30,7 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
     "stress": ("the long tests", [["-m", "pytest", "-m", "stress"]]),
     "lab": ("open copies of the notebooks in JupyterLab", [["-m", "jupyter", "lab", "build/lab"]]),
     "verify": ("execute the committed notebooks once more and compare", [["notebooks/verify.py"]]),
+    "links": ("write a repository's address into the course: --repo owner/name", [["notebooks/links.py"]]),
     "handout": ("write build/handout.zip, what students of a class get", [["notebooks/handout.py"]]),
     "report": ("write the budget report of models/", [["-m", "denoise_utils", "report", "models/"]]),
     "bench": ("measure speed and reproducibility", [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"]]),

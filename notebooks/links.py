@@ -1,0 +1,90 @@
+"""Write the address of a repository wherever the course names its own, and the README's table of notebooks.
+
+    python course.py links --repo owner/name
+
+In the README the table stands between two marks; without --repo it is written for the address that pyproject.toml has.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from denoise_utils.system import files
+
+HOST = "https://github.com/"
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
+PLACES = {
+    "Colab": "https://colab.research.google.com/github/{repo}/blob/main/notebooks/{name}.ipynb",
+    "Kaggle": "https://kaggle.com/kernels/welcome?src=https://github.com/{repo}/blob/main/notebooks/{name}.ipynb",
+}
+CODESPACE = "https://codespaces.new/{repo}"
+MARKS = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
+NAMING = ("README.md", "pyproject.toml", "notebooks/making/first_cell.py")  # besides the notebooks
+
+
+def find_repo(root):
+    """Return the owner/name that pyproject.toml names."""
+    return re.search(rf'Repository = "{HOST}([^"]+)"', (root / "pyproject.toml").read_text(encoding="utf-8"))[1]
+
+
+def replace_repo(root, old, new):
+    """Write `new` (owner/name) in place of `old` wherever the course names its own repository."""
+    paths = [root / name for name in NAMING]
+    paths += [*(root / "notebooks").glob("*.ipynb"), *(root / "notebooks" / "text").glob("*.py")]
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        changed = text.replace(HOST + old, HOST + new)
+        if changed != text:
+            files.write_text(path, changed)
+
+
+def describe(path):
+    """Return (title, minutes) of the notebook whose text is at `path`; minutes are "" where it does not say."""
+    prose = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
+    title = re.search(r"^# \w+\. (.+)$", prose, re.M)[1]
+    takes = re.search(r"\*\*It takes\*\* (?:about )?(\S+) (minutes?|seconds) in the full profile", prose)
+    return title, f"{takes[1]} {takes[2]}" if takes else ""
+
+
+def write_table(root, repo):
+    """Return the table of notebooks for the README, with links that open each in `repo` (owner/name)."""
+    rows = ["| notebook | what it asks | takes | open in |", "| --- | --- | --- | --- |"]
+    for path in sorted((root / "notebooks" / "text").glob("*.py")):
+        title, takes = describe(path)
+        links = [f"[{place}]({url.format(repo=repo, name=path.stem)})" for place, url in PLACES.items()]
+        rows.append(f"| [{path.stem}](notebooks/{path.stem}.ipynb) | {title} | {takes} | {', '.join(links)} |")
+    fork = "" if not repo.startswith("OWNER/") else " The links work in a fork, after `make links REPO=owner/name`."
+    return "\n".join([*rows, "", f"Or open all in [a codespace]({CODESPACE.format(repo=repo)}).{fork}"])
+
+
+def update_readme(path, table):
+    """Put the table between the README's two marks; raise ValueError if it lacks them."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not end:
+        raise ValueError(f"Expected the marks {' and '.join(MARKS)} in {path}: put them where the table belongs.")
+    files.write_text(path, f"{before}{begin}\n\n{table}\n\n{end}{after}")
+
+
+def main(words=None, root=ROOT):
+    """Write the address and the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repo", help="the repository on GitHub, as owner/name")
+    repo, old = parser.parse_args(words).repo, find_repo(root)
+    if repo and not NAME.fullmatch(repo):
+        parser.error(f'expected --repo as owner/name, got "{repo}"')
+    if repo:
+        replace_repo(root, old, repo)
+    update_readme(root / "README.md", write_table(root, repo or old))
+    print(f"The course names {HOST}{repo or old}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
