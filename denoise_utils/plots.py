@@ -3,6 +3,7 @@
 Every function returns the matplotlib figure; `label` names the data that it was made from.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,11 +136,12 @@ def _find_inputs(model):
     """Return for each layer the numbers of the layers that it takes its inputs from, at its first call."""
     numbers = {layer.name: number for number, layer in enumerate(model.layers)}
     found = []
-    for layer in model.get_config()["layers"]:
+    config = json.loads(model.to_json())["config"]  # as a file holds it
+    for layer in config["layers"]:
         nodes = layer.get("inbound_nodes", [])
         tensors = [tensor[0] for tensor in allow_list.find_tensors(nodes[0])] if nodes else []
         found.append([numbers[name] for name in tensors])
-    if "input_layers" not in model.get_config():  # Sequential: a row, whose config begins with the input
+    if "input_layers" not in config:  # Sequential: a row, whose config begins with the input
         found = [[number - 1] if number else [] for number in range(len(model.layers))]
     return found
 

@@ -114,7 +114,7 @@ print(f"first layer {encoder.layers[1].count_params():,}, all {autoencoder.count
 #
 # **Predict:** does the loss go to 0?
 
-# %%
+# %% tags=["trains"]
 epochs = profile.pick(8, 15)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
 history = autoencoder.fit(
@@ -135,7 +135,7 @@ history = autoencoder.fit(
 #
 # **Predict:** what does it draw for a code *halfway* between two digits?
 
-# %%
+# %% tags=["trains"]
 # Figure: nine digits, below them what the decoder draws from their codes, and a blend of two.
 codes = np.asarray(encoder(val[:9]))
 halfway = (codes[:1] + codes[1:2]) / 2
@@ -166,7 +166,7 @@ noisy_train, noisy_val = add_noise(train), add_noise(val)
 # %% [markdown]
 # A *denoising* autoencoder has the same layers, but its input is noisy and its target clean. Two helpers watch the training. [`EarlyStopping`](GLOSSARY.md#early-stopping) ends it when `val_loss` has not improved for two epochs. [`ModelCheckpoint`](GLOSSARY.md#checkpoint) saves the model whenever `val_loss` is the best so far. The assignment asks for the older format `.h5`; `without_legacy_warning` silences Keras's remark on it.
 
-# %%
+# %% tags=["trains"]
 path = Path(tempfile.mkdtemp()) / "denoiser.h5"
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
 keep = keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
@@ -188,7 +188,7 @@ with saving.without_legacy_warning():
 #
 # Every epoch was better than the one before, so the training ran to its end. The file holds the best epoch. `compile=False`: you want to use the model, not to train it.
 
-# %%
+# %% tags=["trains"]
 loaded = keras.models.load_model(path, compile=False)
 cleaned = loaded.predict(noisy_val, verbose=0)
 same = np.array_equal(cleaned, denoiser.predict(noisy_val, verbose=0))
@@ -201,7 +201,7 @@ print(f"{path.name}: {path.stat().st_size:,} bytes, same answers: {same}")
 #
 # **Predict:** in which order?
 
-# %%
+# %% tags=["trains"]
 # Figure: ten digits clean, noisy, by the first network, and by the denoiser, which are cleanest.
 only_clean = autoencoder.predict(noisy_val, verbose=0)
 rows = {"clean": val, "noisy": noisy_val, "learned clean": only_clean, "denoiser": cleaned}

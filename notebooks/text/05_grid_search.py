@@ -139,7 +139,7 @@ class Trials(Denoisers):
 # **Predict:** how many trials are there? Which architecture wins, and with which batch size?
 
 
-# %%
+# %% tags=["trains"]
 def search_grid(legal, grid):
     """Train every combination once and return the log, best first."""
     trials = Trials(legal, grid)
@@ -159,7 +159,7 @@ log = search_grid(legal, grid)
 # %% [markdown]
 # Here are the ten best, below the untouched noisy input.
 
-# %%
+# %% tags=["trains"]
 columns = {key: (key, "{}") for key in ("architecture", "learning_rate", "batch_size", "epochs")}
 columns |= {"parameters": ("parameters", "{:,}"), "excess": ("excess", "{:.4f}")}
 
@@ -201,7 +201,7 @@ def heat_map(log, down, across):
 # %% [markdown]
 # Each cell is one architecture. Light means less error.
 
-# %%
+# %% tags=["trains"]
 # Figure: a map of the excess, depth down and filters across; 20 filters at depth 1 is lightest.
 heat_map(log, "depth", "filters")
 best = {depth: min(row["excess"] for row in log if row["depth"] == depth) for depth in (1, 2)}
@@ -216,7 +216,7 @@ lessons.claim("depth 1 beats depth 2", best[1] < best[2], told, profile)
 # At the edge of a grid you do not know what lies beyond. Where is your winner?
 
 
-# %%
+# %% tags=["trains"]
 def say_edges(row, axes):
     """Print for each setting whether the best value is the lowest or the highest tried."""
     for axis, values in axes.items():
@@ -238,7 +238,7 @@ say_edges(log[0], {axis: [row[axis] for row in log] for axis in ("filters", "dep
 #
 # **Predict:** does the best move inside?
 
-# %%
+# %% tags=["trains"]
 # Figure: a map of the excess, learning rate down and batch size across.
 wider, _ = split_by_cap(profile.pick((20, 26), (20,)), (1,))
 rates = profile.pick([1e-3, 4e-3, 1.6e-2, 6.4e-2], [4e-3, 1.6e-2])
@@ -260,7 +260,7 @@ lessons.claim("the best learning rate lies inside now", inside, told, profile)
 #
 # **Predict:** how far apart are their validation losses in the epochs that both have?
 
-# %%
+# %% tags=["trains"]
 long = {(r["architecture"], r["batch_size"]): r for r in log if r["epochs"] == grid["epochs"][1]}
 short = [row for row in log if row["epochs"] == grid["epochs"][0]]
 twins = [(row["losses"], long[row["architecture"], row["batch_size"]]["losses"]) for row in short]
@@ -275,7 +275,7 @@ lessons.claim("a short training is the beginning of a long one", apart < 1e-6, t
 #
 # Stop your search, and it starts from nothing. `search.search` keeps a ledger, one file for each finished trial. Called again, it trains only what is missing.
 
-# %%
+# %% tags=["trains"]
 same = {"filters": profile.pick([12, 20], [12]), "depth": [1], "optimizer": ["adam"]}
 same |= {axis: values[-1:] for axis, values in grid.items()} | {"batch_size": [32]}
 found = search.search(same, profiles.CAP, pairs, runs=profile.runs, seed=seed)

@@ -117,7 +117,7 @@ def fit(model, path, learning_rate, batch_size, verbose=0):
 # %% [markdown]
 # `set_random_seed` comes before the model is built: it decides the first weights and the order of the pictures.
 
-# %%
+# %% tags=["trains"]
 folder = tempfile.TemporaryDirectory()
 path = f"{folder.name}/winner_0.h5"
 keras.utils.set_random_seed(0)
@@ -132,7 +132,7 @@ print(f"validation loss {losses['val_loss'][best]:.4f}")
 #
 # No model can pass the [floor](GLOSSARY.md#bce-floor): grey targets leave a loss even for a perfect answer.
 
-# %%
+# %% tags=["trains"]
 # Figure: training and validation loss fall together towards a dotted floor and stay above.
 figure, axes = plt.subplots(figsize=(7, 3.4))
 epochs = np.arange(1, len(losses["loss"]) + 1)
@@ -153,7 +153,7 @@ figure.tight_layout()
 # [Overfitting](GLOSSARY.md#overfitting) is a gap: the model does better on pictures that it has seen. [Underfitting](GLOSSARY.md#underfitting) is an error that stays high even on those. The training curve is an average over an epoch of changing weights. So measure the finished model on both sets.
 
 
-# %%
+# %% tags=["trains"]
 def excess(model, noisy, clean):
     """Return a model's mean loss above the floor."""
     output = evaluation.predict(model, noisy)
@@ -172,7 +172,7 @@ lessons.claim("it underfits", on_train > 0.1 * untouched, told, profile)
 #
 # The file and the model should give the same pictures. The cell asks another Python process, which knows only the file.
 
-# %%
+# %% tags=["trains"]
 probe = f"{folder.name}/probe.npy"
 np.save(probe, val.noisy[:50])
 program = (
@@ -194,7 +194,7 @@ lessons.claim("the file gives the model's pictures", apart < 1e-6, told, profile
 #
 # **Predict:** which is larger, the difference between recipes or between seeds?
 
-# %%
+# %% tags=["trains"]
 recipes = {
     "winner": (winner, {"learning_rate": 4e-3, "batch_size": 32}),
     "project C": (originals.project_c_pooling, {"learning_rate": 1e-3, "batch_size": 128}),
@@ -211,7 +211,7 @@ for name, (build, settings) in recipes.items():
 # %% [markdown]
 # The last column is the [spread](GLOSSARY.md#spread), the standard deviation over seeds.
 
-# %%
+# %% tags=["trains"]
 rows = [{"name": "noisy input", "mean": untouched}]
 for name, values in found.items():
     row = {"name": name, "lowest": min(values), "mean": np.mean(values), "highest": max(values)}

@@ -60,7 +60,7 @@ profile, seed = lessons.begin()
 #
 # First a search of four trials as you know it, from nothing, in a temporary folder. Its time is the yardstick.
 
-# %%
+# %% tags=["trains"]
 grid = {"filters": [12, 20], "depth": [1], "optimizer": ["adam"], "batch_size": [32, 128]}
 grid |= {"learning_rate": [4e-3], "epochs": [profile.pick(4, 1)]}
 sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "seed": seed}
@@ -98,7 +98,7 @@ def kill_one(folder):
 # The folder of a search holds the ledger and the workers' logs.
 
 
-# %%
+# %% tags=["trains"]
 def measure(title, kill=False):
     """Search with two workers from nothing; note rows, time and how often trials began."""
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ for name in profile.pick(["two workers", "two, one killed"], ["two, one killed"]
 # %% [markdown]
 # Wall time holds the start of the processes:
 
-# %%
+# %% tags=["timing"]
 rows = [
     {"name": title, "wall": wall, "begun": starts.get(title, len(results[title]))}
     | {"each": sum(row["seconds"] for row in results[title]) / len(results[title])}
@@ -133,7 +133,7 @@ Markdown(evaluation.format_table(rows, columns, f"four trials; {pairs.label}"))
 # But are the results the same?
 
 
-# %%
+# %% tags=["trains"]
 def losses(rows):
     """Return the validation losses of a search by its settings."""
     return {tuple(row[axis] for axis in grid): row["val_history"] for row in rows}
@@ -155,7 +155,7 @@ lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", p
 # **Predict:** how long does the search take on 1, 10 and 1,000 such machines?
 
 
-# %%
+# %% tags=["timing"]
 def schedule(trials, machines):
     """Return the wall time in seconds, and how many machines got a trial."""
     free = [0.0] * machines  # the moment from which each machine is free
