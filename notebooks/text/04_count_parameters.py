@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 4. Count parameters: what do 3,600 of them buy?
 #
-# The assignment allows 3,600 [parameters](GLOSSARY.md#parameter). A limit is fair only if everybody counts alike. So you count by hand, and Keras checks your sum. But what does a parameter *cost to run*?
+# The assignment allows 3,600 [parameters](GLOSSARY.md#parameter). You count by hand, and Keras checks your sum. But what does a parameter *cost to run*?
 #
 # **You will learn** to count the parameters and the multiplications of a model, and to tell before training whether it is allowed.
 #
 # **You need** notebook 00. No data.
 #
-# **It takes** less than a minute. Nothing is trained.
+# **It takes** about 1 minute in the full profile, half a minute in the quick one. Nothing is trained.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -39,7 +39,7 @@ if not importlib.util.find_spec("denoise_utils"):
 # %% [markdown]
 # ## Begin
 #
-# All models here are plain Keras.
+# In notebook 00 you listed layers. Here you *call* each on the output of the one before, and `keras.Model(inputs, x)` joins the ends: the *functional* style. `padding="same"` adds zeros around the picture, so that its size stays.
 
 # %%
 import itertools
@@ -58,7 +58,7 @@ profile, seed = lessons.begin()
 # %% [markdown]
 # ## The price of a layer
 #
-# A [convolution](GLOSSARY.md#convolution) has one [kernel](GLOSSARY.md#kernel) of $k \times k$ numbers for each pair of input and output channel. Each output channel, or [filter](GLOSSARY.md#filter), adds one number, its bias:
+# A [convolution](GLOSSARY.md#convolution) has one [kernel](GLOSSARY.md#kernel) of $k \times k$ numbers for each pair of input and output channel. Each output channel, or [filter](GLOSSARY.md#filter), adds one number, its bias. A layer with 16 filters makes 16 pictures, the *channels* that the next layer reads:
 #
 # $$(k \cdot k \cdot \text{channels in} + 1) \cdot \text{filters}$$
 #
@@ -83,7 +83,7 @@ print("3x3 convolution, 16 channels to 8:", conv(3, 16, 8))
 print(f"dense layer, 28x28 to 28x28:       {dense(784, 784):,}")
 
 # %% [markdown]
-# The dense layer costs 61,544 times as much. Its price grows with the picture; that of a convolution does not. So a denoiser under a [cap](GLOSSARY.md#cap) is made of convolutions.
+# The dense layer costs 61,544 times as much. Its price grows with the picture. So a denoiser under a [cap](GLOSSARY.md#cap) is made mostly of convolutions.
 #
 # ## Layers without a price
 #
@@ -105,11 +105,11 @@ columns["parameters"] = ("parameters", "{:,}")
 Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} parameters in all"))
 
 # %% [markdown]
-# Three layers carry the whole sum. The middle one is dear because it meets 20 channels.
+# Three layers carry the sum. The middle one is dear: it meets 20 channels.
 #
 # ## Three answers to the assignment
 #
-# *Project C* is an older answer to this assignment. It pools down to a [code](GLOSSARY.md#code) of 4x4x4. Others squeezed the picture through 11 numbers, or used [transposed convolutions](GLOSSARY.md#transposed-convolution). Here are the sums by hand, beside what Keras counts.
+# *Project C* is an older answer to this assignment. It pools down to a [code](GLOSSARY.md#code) of 4x4x4. Others squeeze it through 11 numbers, or use [transposed convolutions](GLOSSARY.md#transposed-convolution). Here are the sums by hand and by Keras.
 
 # %%
 pooling = [(1, 16), (16, 8), (8, 4), (4, 4), (4, 8), (8, 16), (16, 1)]
@@ -127,23 +127,24 @@ agree = all(sum(terms) == answers[name].count_params() for name, terms in by_han
 lessons.claim("hand and Keras agree on all three", agree, f"agree: {agree}", profile)
 
 # %% [markdown]
-# All three keep to 3,600. The drawing shows the first.
+# All three keep to 3,600. Here is the first.
 
 # %%
 # Figure: project C's layers as boxes: three convolutions and poolings, then the way back.
 figure = plots.draw_model(answers["project_c_pooling"])
 
 # %% [markdown]
-# Each box is a layer. The picture shrinks from 28x28 to 4x4 and grows again. Most parameters stand where many channels meet.
+# The picture shrinks from 28x28 to 4x4 and grows again.
 #
 # ## A parameter is not a multiplication
 #
-# A kernel works at *every* place of its output. A weight at 28x28 is used 784 times for each picture, one at 4x4 only 16 times. Each use is a [multiplication](GLOSSARY.md#multiplication), which costs time.
+# A kernel works at *every* place of its output. A weight at 28x28 is used 784 times, one at 4x4 only 16 times. Each use is a [multiplication](GLOSSARY.md#multiplication), which costs time.
 
 
 # %%
 def multiplications(model):
     """Return the multiplications that a functional model needs for one picture."""
+    # how often each layer is called
     calls = {one["name"]: len(one["inbound_nodes"]) for one in model.get_config()["layers"]}
     total = 0
     for layer in (layer for layer in model.layers if layer.weights):
@@ -171,15 +172,16 @@ columns = {"name": ("model", "{}"), "count": ("parameters", "{:,}")}
 columns |= {"left": ("left of the cap", "{:,}"), "work": ("multiplications", "{:,}")}
 columns["each"] = ("per parameter", "{:.0f}")
 factor = rows[0]["work"] / rows[1]["work"]
-lessons.claim("project C works twice as hard", 2 < factor < 3, f"factor {factor:.1f}", profile)
+here = f"factor {factor:.1f}"
+lessons.claim("fewer parameters, twice the work", 2 < factor < 3, here, profile)
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# Project C needs twice the work with fewer parameters. The U-Net uses each weight least often: most of them stand where the picture is small. It is far over the cap.
+# Project C needs twice the work with fewer parameters. The U-Net uses each weight least often: most stand where the picture is small.
 #
 # ## Paying once, using often
 #
-# A Keras layer is an object. Call it twice, and its weights exist once and work twice. This is called sharing weights.
+# A Keras layer is an object. You can call it again, on its own output.
 #
 # **Predict:** one convolution is called 1, 4 and 16 times. What happens to parameters and multiplications?
 
@@ -201,11 +203,11 @@ for times in (1, 4, 16):
     print(f"{multiplications(model):,} multiplications")
 
 # %% [markdown]
-# The parameters stay, the work grows. The cap limits what you *store*, not what you *compute*. Notebook 11 asks whether the extra work makes better pictures.
+# The parameters stay, the work grows: the weights exist once and work 16 times. This is *sharing weights*. The cap limits what you *store*, not what you *compute*. Notebook 11 asks whether the extra work makes better pictures.
 #
 # ## Two ways to count wrongly
 #
-# Batch normalisation keeps a mean and a variance for each channel. They are not trained, but the model needs them. And a model that is not built has no weights yet.
+# Batch normalisation keeps four numbers for each channel: a scale and a shift, which are trained, and a mean and a variance, which are not. The model needs all. And a model that is not built has no weights yet.
 
 # %%
 inputs = layers.Input((28, 28, 1))
@@ -220,7 +222,7 @@ print(f"without an input shape: {len(unbuilt.weights)} weights, built: {unbuilt.
 #
 # ## Which architectures may you train?
 #
-# Notebook 05 searches the family `capped_autoencoder(filters, depth)`. The first convolution has `filters` filters, later ones half as many; `depth` counts the poolings. The `small` model above has 20 filters and depth 1.
+# Notebook 05 searches the family `capped_autoencoder(filters, depth)`. The first convolution has `filters` filters, later ones half as many; `depth` counts the poolings. `small` has 20 filters and depth 1.
 #
 # **Predict:** at 16 filters, what costs more: four more filters or one more pooling?
 
@@ -237,7 +239,7 @@ columns = {"filters": ("filters", "{}")} | {depth: (f"depth {depth}", "{}") for 
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# The pooling costs more, because it brings two more convolutions. The cap cuts a corner off the table: deep and wide do not go together.
+# The pooling: it brings two more convolutions. The cap cuts a corner off the table: deep and wide do not go together.
 #
 # ## What does depth buy?
 #
@@ -259,10 +261,11 @@ def rows_seen(model):
 keras.utils.set_random_seed(seed)
 seen = {depth: rows_seen(models.capped_autoencoder(12, depth)) for depth in depths}
 print("; ".join(f"depth {depth}: {number} of 28 rows" for depth, number in seen.items()))
-lessons.claim("more depth sees farther", seen[1] < seen[2] < seen[3], f"rows: {seen}", profile)
+wider = seen[1] < seen[2] < seen[3]
+lessons.claim("each pooling widens the view", wider, f"rows: {seen}", profile)
 
 # %% [markdown]
-# Depth buys sight and costs width. Which matters more? Notebook 05 measures it.
+# Notebook 05 measures whether sight or width matters more.
 #
 # ## Exercises
 #
@@ -310,7 +313,7 @@ lessons.check(answer_2, widest, "Try your formula on 20, 22, 24 and so on.")
 # %% [markdown]
 # ### Exercise 3 (open): as much work as you can buy
 #
-# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice. Where must its layers stand? There are many answers.
+# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice. Where must its layers stand? There are many answers. (Functional: `x = layers.Conv2D(...)(x)`, as in `small`.)
 
 # %% tags=["exercise"]
 answer_3 = ...  # a keras.Model

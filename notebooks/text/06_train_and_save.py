@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 to 05.
 #
-# **It takes** about four minutes in the full profile, half a minute in the quick one.
+# **It takes** about 4 minutes in the full profile, half a minute in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -146,11 +146,11 @@ axes.set(xlabel="epoch", ylabel="BCE (nats per pixel)", xlim=(1, epochs[-1] + 2)
 figure.tight_layout()
 
 # %% [markdown]
-# Both curves fall steeply, then slowly. They still fall at the end: early stopping had nothing to stop.
+# The training loss is an average over an epoch in which the weights still improve, so it lags. Both still fall at the end: early stopping had nothing to stop.
 #
 # ## Over- or underfitting?
 #
-# [Overfitting](GLOSSARY.md#overfitting) is a gap: the model does better on pictures that it has seen. [Underfitting](GLOSSARY.md#underfitting) is an error that stays high even on those. The training curve is an average over an epoch of changing weights. So measure the finished model on both sets.
+# [Overfitting](GLOSSARY.md#overfitting) is a gap: the model does better on pictures that it has seen. [Underfitting](GLOSSARY.md#underfitting) is an error that stays high even on those. So measure the finished model on both sets.
 
 
 # %% tags=["trains"]
@@ -166,7 +166,7 @@ lessons.claim("it does not overfit", on_val - on_train < 0.1 * on_val, told, pro
 lessons.claim("it underfits", on_train > 0.1 * untouched, told, profile)
 
 # %% [markdown]
-# The gap is small: 2,101 parameters cannot learn 12,000 pictures by heart. But a large error is left even on pictures that it has seen. That is underfitting. More epochs will help.
+# The gap is small: 2,101 parameters cannot learn 12,000 pictures by heart. But a large error is left even on pictures that it has seen. That is underfitting: too few epochs, too few parameters, or both. A long training follows.
 #
 # ## Is the file the model?
 #
@@ -248,7 +248,7 @@ for title, (role, ending, run_seed) in roles.items():
     print(f"{title}: best epoch {run.best['epoch']}, excess {run.best['val_loss'] - floor:.4f}")
 
 # %% [markdown]
-# ## Beside the yardsticks
+# ## Against simple rivals
 #
 # A model must beat the noisy input and a classical filter. The filter is tuned on these very pictures, which flatters it.
 #
@@ -315,7 +315,7 @@ lessons.check(answer_1, stop_by_keras(val_losses), hint)
 # %% [markdown]
 # ### Exercise 2 (medium): on an empty cell
 #
-# Write a denoising autoencoder of your own, in plain Keras, without looking up. Build it, compile it, and fit it from `noisy` to `clean`. Validate on `val.noisy` and `val.clean`, stop early, and save the best epoch as `.h5`. Keep to 3,600 parameters, and be better than the noisy input.
+# Write a denoising autoencoder of your own, in plain Keras, without looking up. Build it, compile it, and fit it from `noisy` to `clean`. Validate on `val.noisy` and `val.clean`, stop early, and save the best epoch as `.h5`. Keep to 3,600 parameters. Choose an architecture that is neither the winner's nor project C's. Leave less than half of the noisy input's excess (in a short run: less than all of it).
 
 # %% tags=["exercise"]
 answer_2 = ...  # the path of your .h5 file
@@ -331,7 +331,10 @@ def denoises(path):
         return False
     model = keras.models.load_model(path, compile=False)
     legal = model.count_params() <= profiles.CAP and model.input_shape == (None, 28, 28, 1)
-    return legal and excess(model, val.noisy, val.clean) < untouched
+    known = winner().count_params(), originals.project_c_pooling().count_params()
+    enough = profile.pick(0.5, 1) * untouched
+    own = model.count_params() not in known
+    return legal and own and excess(model, val.noisy, val.clean) < enough
 
 
 lessons.check(answer_2, denoises, "Is it saved as .h5, legal, and trained for long enough?")

@@ -15,7 +15,7 @@
 #
 # **You need** notebook 05.
 #
-# **It takes** about two minutes in the full profile, half a minute in the quick one.
+# **It takes** about 2 minutes in the full profile, half a minute in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -58,7 +58,7 @@ profile, seed = lessons.begin()
 # %% [markdown]
 # ## One process
 #
-# First a search of four trials as you know it, from nothing, in a temporary folder. Its time is the yardstick.
+# First a search of four trials as you know it, from nothing, in a temporary folder. All others are compared with its time.
 
 # %% tags=["trains"]
 grid = {"filters": [12, 20], "depth": [1], "optimizer": ["adam"], "batch_size": [32, 128]}
@@ -150,7 +150,7 @@ lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", p
 #
 # ## On paper: 10 and 1,000 machines
 #
-# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. An earlier search of this course had 112 trials on two cores: half of 4 epochs, about 7 s each, and half of 8 epochs, about 13 s each.
+# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. `heapreplace` takes out the smallest number, the machine that is free first, and puts in a new one. An earlier search of this course had 112 trials on two cores: half of 4 epochs, about 7 s each, and half of 8 epochs, about 13 s each.
 #
 # **Predict:** how long does the search take on 1, 10 and 1,000 such machines?
 
@@ -196,12 +196,12 @@ lessons.check(answer_1, schedule([6, 6, 6, 6, 12, 12], 4)[0], hint)
 # %% [markdown]
 # ### Exercise 2 (medium): machines must start
 #
-# Each machine needs 10 s to start before its first trial. Machines that never get a trial do not count. Change `schedule` so that the wall time includes the start.
+# Machines get ready at different times: `ready` holds for each the second from which it can work. A machine that never gets a trial does not count. Change `schedule` so that it returns the wall time alone.
 
 
 # %% tags=["exercise"]
-def schedule_with_start(trials, machines, start=10.0):
-    """Return the wall time in seconds if each machine first needs `start` seconds."""
+def schedule_with_start(trials, ready):
+    """Return the wall time in seconds on machines that can work from the seconds in `ready` on."""
     return ...
 
 
@@ -210,13 +210,13 @@ def schedule_with_start(trials, machines, start=10.0):
 
 # %% tags=["check"]
 hint = "From which moment is each machine free for the first time?"
-right = schedule([17, 17, 17, 5], 3)[0]
-lessons.check(lambda: schedule_with_start([7, 7, 7, 5], 3), right, hint)
+right = schedule([7, 7, 5], 1)[0]  # the second machine takes 10 to 17, the third nothing
+lessons.check(lambda: schedule_with_start([7, 7, 7, 5], [0, 10, 40]), right, hint)
 
 # %% [markdown]
 # ### Exercise 3 (open): choose a number of machines
 #
-# The 112 trials must be done within two minutes, the start included. You pay for every machine until the search ends. How many machines do you rent, to pay little? Use your `schedule_with_start`.
+# The 112 trials must be done within two minutes. Every machine needs 10 s to start. You pay for every machine until the search ends. How many machines do you rent, to pay little? Use your `schedule_with_start`.
 
 # %% tags=["exercise"]
 answer_3 = ...
@@ -228,7 +228,7 @@ answer_3 = ...
 # %% tags=["check"]
 def pays_little(machines):
     """Say whether so many machines are in time and within a tenth of the cheapest price."""
-    walls = {n: schedule_with_start(trials, n) for n in range(1, 200)}
+    walls = {n: schedule_with_start(trials, [10.0] * n) for n in range(1, 200)}
     price = {n: n * wall for n, wall in walls.items() if wall <= 120}
     return machines in price and price[machines] <= 1.1 * min(price.values())
 
