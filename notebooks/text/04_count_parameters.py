@@ -11,7 +11,7 @@
 #
 # The assignment allows 3,600 [parameters](GLOSSARY.md#parameter). You count by hand, and Keras checks your sum. But what does a parameter *cost to run*?
 #
-# **You will learn** to count the parameters and the multiplications of a model, and to tell before training whether it is allowed.
+# **You will learn** to count the parameters and the multiplications of a model, and to tell before training whether it is legal.
 #
 # **You need** notebook 00. No data.
 #
@@ -105,7 +105,7 @@ columns["parameters"] = ("parameters", "{:,}")
 Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} parameters in all"))
 
 # %% [markdown]
-# Three layers carry the sum. The middle one is dear: it meets 20 channels.
+# The middle layer is dear: it meets 20 channels.
 #
 # ## Three answers to the assignment
 #
@@ -203,7 +203,7 @@ for times in (1, 4, 16):
     print(f"{multiplications(model):,} multiplications")
 
 # %% [markdown]
-# The parameters stay, the work grows: the weights exist once and work 16 times. This is *sharing weights*. The cap limits what you *store*, not what you *compute*. Notebook 11 asks whether the extra work makes better pictures.
+# The parameters stay, the work grows: the weights exist once and work 16 times. This is *sharing weights*. The cap limits what you *store*, not what you *compute*. Notebook 11 asks what the work buys.
 #
 # ## Two ways to count wrongly
 #
