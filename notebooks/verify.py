@@ -28,6 +28,8 @@ def copy_project(from_nothing):
         if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb")
             shutil.copytree(ROOT / name, COPY / name, ignore=ignored)
+    if (ROOT / "README.md").is_file():
+        shutil.copy2(ROOT / "README.md", COPY)  # notebook 14 writes its table into it
     if from_nothing:
         shutil.rmtree(COPY / "models" / "runs", ignore_errors=True)
         for path in sorted((COPY / "models").rglob("*.json")):

@@ -26,7 +26,7 @@ def test_own_pairs_are_searched_and_trained_on(project, tmp_path):
     clean = rng.random((200, 28, 28)) > 0.8
     for name, array in (("X", clean + rng.random((200, 28, 28))), ("Y", clean * 1.0)):
         (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(array))
-    code, printed = execute(project, "02", "05", "06", "14", DENOISE_PAIRS="X.pkl,Y.pkl")
+    code, printed = execute(project, "03", "05", "06", "14", DENOISE_PAIRS="X.pkl,Y.pkl")
     assert code == 0, printed[-4000:]
     assert (project / "build" / "tiny" / "models" / "pairs_cap_baseline.h5").is_file()
     assert "pairs_cap_baseline.h5" in (project / "build" / "tiny" / "reports" / "budget.md").read_text()

@@ -37,10 +37,11 @@ def test_root_is_the_project_above_the_working_folder(tmp_path, monkeypatch):
 
 def test_full_grid_has_about_a_hundred_legal_trials():
     from denoise_utils import search
+    from denoise_utils.running import trials
 
     legal, over = search.split_by_cap(profiles.FULL_GRID, profiles.CAP)
     settings = 1
     for axis, values in profiles.FULL_GRID.items():
-        settings *= 1 if axis in search.MODEL_AXES else len(values)
+        settings *= 1 if axis in trials.MODEL_AXES else len(values)
     assert 90 <= len(legal) * settings <= 130
     assert len(over) > 0
