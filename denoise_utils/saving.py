@@ -86,8 +86,8 @@ def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model
         reason = f"what Keras refuses ({remedies.read_reason(error)})"
         remedy = remedies.rebuild("of standard layers and settings alone")
         raise safe_open.refusal(path, reason, contents.keras_version, remedy) from None
-    if model.count_params() != contents.parameters:
-        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
+    if model.count_params() != contents.count.built:
+        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.count.built}")
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise safe_open.refusal(path, "weights that are infinite in the precision of their layers")
     return model
