@@ -103,7 +103,7 @@ def install(named=None):
 def clean():
     """Remove .venv, caches and what the quick profile made; keep build/runs, hours of work."""
     names = [".venv", "build/quick", "build/tiny", "*.egg-info", ".pytest_cache", ".ruff_cache"]
-    names += ["__pycache__", "*/__pycache__", "*/*/__pycache__"]
+    names += ["__pycache__", "*/__pycache__", "*/*/__pycache__", "*/*/*/__pycache__"]
     for name in names:
         for path in glob.glob(os.path.join(ROOT, *name.split("/"))):
             shutil.rmtree(path, ignore_errors=True)

@@ -3,8 +3,9 @@
 profiles     sizes and folders: tiny, quick, full
 data         load images, split them                  datasets/   where images come from; pickles
 noise        six kinds of noise, the tasks
-models       architectures of the course, counting    zoo/        older projects' models, recipes
+models       architectures of the course, counting
 training     train, as a run that resumes             running/    settings, run folder, callbacks, optimizers
+                                                      zoo/        older projects' models, recipes
 search       a capped grid, every trial once          running/    trials, several processes
 evaluation   measures and tables                      measures/   the table of measures, verdicts, a page's frame
 baselines    classical filters, to be beaten

@@ -198,7 +198,7 @@ def score_filters(pairs: Pairs, filtered: dict[str, np.ndarray], judge: "keras.M
 
 def yardsticks(pairs: Pairs, filtered: dict[str, np.ndarray], judge: "keras.Model | None" = None) -> list[dict]:
     """Return the table rows that every model is read against: noisy input, clean images, and `filtered`."""
-    rows = [{"name": "noisy input"} | score(pairs.noisy, pairs, judge)]
+    rows = [{"name": table.NOISY} | score(pairs.noisy, pairs, judge)]
     ceiling = legibility(judge, pairs.clean, pairs.labels)
     if ceiling is not None:
         rows.append({"name": "clean images", "legibility": ceiling})

@@ -2,18 +2,23 @@
 
 import urllib.error
 import urllib.request
-from importlib import metadata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from denoise_utils import profiles, saving
-from denoise_utils.system import files, streams
+from denoise_utils.system import addresses, files, streams
+
+if TYPE_CHECKING:  # Keras takes seconds, and a notebook begins without it
+    import keras
 
 MODELS = "models/{name}.h5"  # below the repository's address, and below the project's folder
 SECONDS = 30  # that a download may keep still
 
 
-def begin(loads=(), seed=0):
+def begin(loads: Iterable[str] = (), seed: int = 0) -> tuple[profiles.Profile, int]:
     """Print what a notebook's numbers depend on, and which finished trainings it loads; return profile and seed.
 
     `loads` holds the names of saved models and finished runs, such as "digit_judge".
@@ -28,7 +33,7 @@ def begin(loads=(), seed=0):
     return profile, seed
 
 
-def find_model(name, profile):
+def find_model(name: str, profile: profiles.Profile) -> Path:
     """Return the path of the saved model called `name`: of this profile, else the one that the course brings.
 
     Where the package is installed without the course, the model is fetched from the repository that the package names.
@@ -43,21 +48,17 @@ def find_model(name, profile):
     return committed
 
 
-def load_model(name, profile):
+def load_model(name: str, profile: profiles.Profile) -> "keras.Model":
     """Return the saved model called `name`; see find_model."""
     return saving.load_model(find_model(name, profile))
 
 
-def repository():
+def repository() -> str:
     """Return the address of the repository that the installed package names, such as https://github.com/OWNER/NAME."""
-    try:
-        urls = metadata.metadata("denoise-utils").get_all("Project-URL") or []
-    except metadata.PackageNotFoundError:
-        return ""
-    return next((url.partition(", ")[2] for url in urls if url.startswith("Repository")), "")
+    return addresses.read_addresses().get("Repository", "")
 
 
-def _fetch(name, path):
+def _fetch(name: str, path: Path) -> None:
     """Download the model called `name` to `path`; raise FileNotFoundError with what to do instead."""
     address = repository().replace("https://github.com", "https://raw.githubusercontent.com")
     address += "/main/" + MODELS.format(name=name)
@@ -74,7 +75,7 @@ def _fetch(name, path):
         temporary.write_bytes(content)
 
 
-def claim(sentence, holds, here, profile):
+def claim(sentence: str, holds: bool, here: str, profile: profiles.Profile) -> None:
     """Hold a sentence of the text to the numbers: full runs must bear it out, of others it is said how they are.
 
     `holds` is whether the numbers bear the `sentence` out; `here` tells the numbers of this run.
@@ -90,7 +91,7 @@ def claim(sentence, holds, here, profile):
         print(f"here: {here}. The text's full run says: {sentence}")
 
 
-def check(answer, right, hint):
+def check(answer: Any, right: Any, hint: str) -> None:
     """Print "right", the `hint`, or "not answered yet" for the `answer` of an exercise; never raise.
 
     `answer` is a value, or a function without arguments that returns one, such as `lambda: count(model)`.
@@ -108,7 +109,7 @@ def check(answer, right, hint):
         print(f"not yet: {hint} (your answer raised {type(error).__name__}: {error})")
 
 
-def _equal(value, right):
+def _equal(value: Any, right: Any) -> bool:
     """Tell whether two values are equal, arrays in shape too, numbers to 1 in 1,000."""
     if isinstance(right, str | bool):
         return value == right

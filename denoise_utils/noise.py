@@ -153,7 +153,7 @@ TASKS = {
         "mnist", add_salt_and_pepper, {"amount": 0.5}, formula="clean, with a share amount of pixels set to 0 or 1"
     ),
     "masking": Task("mnist", add_masking, {"amount": 0.5}, formula="clean, with a share amount of pixels set to 0"),
-    "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=28, formula=GAUSSIAN),
+    "colour": Task("cifar10", add_gaussian, {"sigma": 0.1}, side=profiles.SIDE, formula=GAUSSIAN),
 }
 
 
@@ -237,8 +237,8 @@ def _load_own_pairs(num_train, num_val, num_test):
     if len(paths) != 2 or not all(paths):
         raise ValueError('Expected DENOISE_PAIRS as "noisy.pkl,clean.pkl", got ' + repr(",".join(paths)))
     noisy, clean = data.load_pairs(*(profiles.resolve(path) for path in paths))
-    if clean.shape[1:] != (28, 28, 1):
-        raise ValueError(f"Expected pairs of 28x28 gray images, got {clean.shape}: cut or pad them.")
+    if clean.shape[1:] != (profiles.SIDE, profiles.SIDE, 1):
+        raise ValueError(f"Expected gray pairs of {profiles.SIDE} pixels a side, got {clean.shape}: cut or pad them.")
     if len(clean) < 20:
         raise ValueError(f"Expected at least 20 pairs, got {len(clean)}: three parts are made of them, so add more.")
     rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)

@@ -83,28 +83,6 @@ def show_curves(
     return _note(figure, label)
 
 
-def show_search(rows: list[dict], over_cap: list[dict], cap: int, label: str = "") -> Figure:
-    """Draw every trial's validation BCE against its parameters, and where the cap lies."""
-    figure, axes = plt.subplots(figsize=(7, 3.8))
-    for depth in sorted({row["depth"] for row in rows}):
-        found = [row for row in rows if row["depth"] == depth]
-        values = [row["val_bce"] for row in found]
-        axes.scatter([row["parameters"] for row in found], values, s=18, alpha=0.7, label=f"depth {depth}")
-    axes.axvline(cap, color="C3", linestyle="--", label=f"cap {cap:,}")
-    for row in over_cap:
-        axes.axvline(row["parameters"], color="0.85", zorder=0)
-    measured = f"validation {MEASURES['bce'].axis}"
-    axes.set(xlabel="parameters (grey lines: over the cap, never trained)", ylabel=measured)
-    axes.set_yscale("log")
-    lowest, highest = min(row["val_bce"] for row in rows), max(row["val_bce"] for row in rows)
-    axes.set_yticks(np.round(np.geomspace(lowest, highest, 6), 3), minor=False)
-    axes.yaxis.set_major_formatter("{x:.3f}")
-    axes.yaxis.set_minor_formatter("")
-    axes.legend()
-    figure.tight_layout()
-    return _note(figure, label)
-
-
 def draw_model(model: "keras.Model") -> Figure:
     """Draw the model's layers as numbered boxes with output shapes and parameters, read line by line.
 

@@ -73,7 +73,7 @@ class Profile:
         return self.models / "runs" if self.name == "full" else None
 
 
-def project_root():
+def project_root() -> Path:
     """Return the project's folder: the nearest above the working folder, else the package's own."""
     here = Path.cwd().resolve()
     beside_package = Path(__file__).resolve().parents[1]
@@ -83,7 +83,7 @@ def project_root():
     return here
 
 
-def resolve(path):
+def resolve(path: str | Path) -> Path:
     """Return `path` from the working folder, else from the project's: notebooks run in a folder of their own."""
     path = Path(path)
     with contextlib.suppress(RuntimeError):  # of a user who is none
@@ -91,7 +91,7 @@ def resolve(path):
     return path.resolve() if path.exists() else project_root() / path
 
 
-def load_profile(name=None):
+def load_profile(name: str | None = None) -> Profile:
     """Return the profile called `name`, by default that of DENOISE_PROFILE, else "quick".
 
     "full" writes to models/ and reports/; the others write under build/ only.
@@ -109,7 +109,7 @@ def load_profile(name=None):
     raise ValueError(f'Expected the profile "quick" or "full", got "{name}": set DENOISE_PROFILE.')
 
 
-def describe(profile, seed):
+def describe(profile: Profile, seed: int) -> str:
     """Return one line: the profile, the seed and the versions that a result depends on."""
     packages = ("tensorflow", "keras", "keras-tuner", "numpy", "scikit-image")
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in packages)

@@ -7,7 +7,7 @@ from denoise_utils import evaluation, noise, profiles, saving
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import safe_open, work
-from denoise_utils.reporting import findings, page, scoring
+from denoise_utils.reporting import page, scoring
 from denoise_utils.reporting.findings import COLUMNS, EXEMPT, STRENGTHS, Report
 from denoise_utils.reporting.scoring import DIGITS, Entry
 from denoise_utils.system import escaping, failures, files
@@ -168,18 +168,18 @@ def headline(report: Report) -> str:
 
 LANDING = {  # what the README shows of the report, file by file, as it calls them there
     "clutter": {
-        findings.NOISY: "noisy input",
+        table.NOISY: table.NOISY,
         "clutter_project_c.h5": "project C",
         "clutter_project_w.h5": "project W, big",
         "clutter_small.h5": "**ours**",
     },
     "watermark": {
-        findings.NOISY: "noisy input",
+        table.NOISY: table.NOISY,
         "watermark_big.h5": "project W, big",
         "watermark_small.h5": "**ours**",
     },
     "occlusion": {
-        findings.NOISY: "noisy input",
+        table.NOISY: table.NOISY,
         "occlusion_project_o.h5": "project O",
         "occlusion_small.h5": "**ours**",
     },

@@ -12,12 +12,16 @@ import itertools
 import json
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from denoise_utils import data, evaluation, saving
 from denoise_utils.opening import allow_list, reach, remedies
 from denoise_utils.system import stopping, streams
+
+if TYPE_CHECKING:
+    import keras
 
 TILE = 1024  # pixels: up to this side a free model takes a picture whole
 MAX_BYTES = 2**29  # of the largest tensor inside the model for one window; a few of its size live at a time
@@ -39,7 +43,7 @@ class Axis:
     weights: list
 
 
-def denoise(model, images, *, per_channel=False):
+def denoise(model: "keras.Model", images: np.ndarray, *, per_channel: bool = False) -> np.ndarray:
     """Return `images` denoised by `model`, in the same shape.
 
     `images` are (H, W), (H, W, C) or (N, H, W, C), C 1 or 3, any H and W. uint8 gives uint8, floats in

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,13 @@ from denoise_utils.system.files import hash_file, write_csv, write_text  # noqa:
 if TYPE_CHECKING:  # Keras takes seconds, and most of this module does without
     import keras
 
+    from denoise_utils.training import Run
+
 MAX_CARD = 1_000_000  # characters
 
 
 @contextmanager
-def without_legacy_warning():
+def without_legacy_warning() -> Iterator[None]:
     """Silence Keras's remark that .h5 is an old format: it is the format that we were asked for."""
     from absl import logging
 
@@ -86,8 +89,8 @@ def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model
         reason = f"what Keras refuses ({remedies.read_reason(error)})"
         remedy = remedies.rebuild("of standard layers and settings alone")
         raise safe_open.refusal(path, reason, contents.keras_version, remedy) from None
-    if model.count_params() != contents.parameters:
-        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.parameters}")
+    if model.count_params() != contents.count.built:
+        raise safe_open.refusal(path, f"{model.count_params()} parameters instead of {contents.count.built}")
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise safe_open.refusal(path, "weights that are infinite in the precision of their layers")
     return model
@@ -186,7 +189,7 @@ def machine() -> str:
     return name + (", without oneDNN" if without else "") + (", products in bfloat16" if half else "")
 
 
-def save_run(run, folder: Path, *, name: str | None = None, **about) -> dict:
+def save_run(run: "Run", folder: Path, *, name: str | None = None, **about) -> dict:
     """Save the model and card of a training's Run to `folder` as `name` (the run's by default); return the card.
 
     `about` is what `cards.make_card` asks for. A file that the run itself was taken from stays as it is.

@@ -5,8 +5,7 @@ import re
 
 from denoise_utils import noise, profiles
 from denoise_utils.cli import arguments
-from denoise_utils.grading import page as grade_page
-from denoise_utils.grading import submissions
+from denoise_utils.grading import page, submissions
 from denoise_utils.measures.table import MEASURES
 from denoise_utils.opening import counting, layers
 from tests.conftest import ROOT
@@ -37,7 +36,7 @@ def test_assignment_says_what_the_code_asks_for():
     assert set(re.findall(r"load_task\(\"(\w+)\"", text)) == {profiles.TASK} and profiles.TASK in text.splitlines()[0]
     assert f"**{MEASURES[profiles.RANKED_BY].name.capitalize()}** decides the ranking" in text
     assert sorted(re.findall(r"`([A-Z]{4,})`", text.partition("the verdict (")[2].partition(")")[0])) == sorted(
-        grade_page.ADVICE
+        page.ADVICE
     )
     assert "fewer numbers than five of these images have pixels" in text and 4 * 28 * 28 < profiles.CAP < 5 * 28 * 28
     assert f"of less than {submissions.LARGE_FILE / 1e6:g} MB" in text
@@ -49,4 +48,4 @@ def test_assignment_lists_what_is_admitted():
     text = (ROOT / "ASSIGNMENT.md").read_text(encoding="utf-8")
     listed = text.partition("## Layers that are admitted")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(["Input", *layers.TABLE])
-    assert "ASSIGNMENT.md" in grade_page.ADVICE["REFUSED"]
+    assert "ASSIGNMENT.md" in page.ADVICE["REFUSED"]

@@ -6,8 +6,7 @@ import pytest
 
 from denoise_utils import noise, profiles, report
 from denoise_utils.cli import show
-from denoise_utils.grading import one as grade_one
-from denoise_utils.grading import submissions
+from denoise_utils.grading import one, submissions
 from denoise_utils.opening import counting
 from tests import handins
 from tests.conftest import ROOT
@@ -17,7 +16,7 @@ def grade_here(make, folder, pairs):
     """Grade a hand-in in this process; return its row."""
     row = {}
     make(folder / "one.h5")
-    grade_one.grade(folder / "one.h5", {"cap": 3600, "judge": None}, pairs, lambda **found: row.update(found))
+    one.grade(folder / "one.h5", {"cap": 3600, "judge": None}, pairs, lambda **found: row.update(found))
     return row
 
 
@@ -29,9 +28,9 @@ def twenty(clutter):
 
 @pytest.mark.parametrize("name", handins.CHEATS)
 def test_cheats_are_flagged_on_twenty_images(name, tmp_path, twenty):
-    row, one = grade_here(handins.CHEATS[name].make, tmp_path, twenty), handins.CHEATS[name]
-    assert row["verdict"] == one.verdict, row
-    assert any(one.says in flag for flag in row["flags"]), row["flags"]
+    row, cheat = grade_here(handins.CHEATS[name].make, tmp_path, twenty), handins.CHEATS[name]
+    assert row["verdict"] == cheat.verdict, row
+    assert any(cheat.says in flag for flag in row["flags"]), row["flags"]
 
 
 @pytest.mark.parametrize("name", handins.HONEST)
@@ -109,5 +108,5 @@ def test_output_outside_the_range_is_flagged():
     inputs = keras.Input((28, 28, 1))  # find_cheats asks it for the same images again
     model = keras.Model(inputs, keras.layers.Rescaling(2, -0.5)(inputs))
     noisy = np.random.default_rng(0).random((40, 28, 28, 1), dtype=np.float32)
-    flags = grade_one.find_cheats(model, noise.Pairs(noisy, noisy, None), 2 * noisy - 0.5)
+    flags = one.find_cheats(model, noise.Pairs(noisy, noisy, None), 2 * noisy - 0.5)
     assert len(flags) == 1 and "outside [0, 1]: -0.5 to 1.5" in flags[0]

@@ -159,6 +159,16 @@ def test_lab_opens_copies_and_keeps_those_with_work_in_them(project, python):
     assert (copies / "01_second.ipynb").read_text() == "committed"
 
 
+def test_clean_removes_the_caches_of_every_room(project):
+    code = [path for folder in ("denoise_utils", "notebooks", "tests") for path in (ROOT / folder).rglob("*.py")]
+    rooms = {path.parent.relative_to(ROOT) for path in code}
+    for room in rooms:
+        (project / room / "__pycache__").mkdir(parents=True)
+    assert max(len(room.parts) for room in rooms) == 3
+    assert course(project, "clean").returncode == 0
+    assert all((project / room).is_dir() for room in rooms) and not list(project.rglob("__pycache__"))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_command_which_ends_in_its_own_way(project, tmp_path, number):

@@ -419,7 +419,7 @@ def test_pairs_that_are_none_are_refused_in_one_line(tmp_path, fault):
 
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [((19, 28, 28), "at least 20 pairs, got 19"), ((20, 16, 16), r"28x28 gray images, got \(20,")],
+    [((19, 28, 28), "at least 20 pairs, got 19"), ((20, 16, 16), r"gray pairs of 28 pixels a side, got \(20,")],
 )
 def test_own_pairs_of_another_size_are_refused_by_what_is_wrong(tmp_path, monkeypatch, rng, shape, words):
     path = dump(tmp_path / "X.pkl", rng.random(shape))

@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from denoise_utils import cli, evaluation, models, reuse, saving
-from denoise_utils.grading import one as grade_one
+from denoise_utils.grading import one
 from denoise_utils.opening import safe_open
 from denoise_utils.pictures import images
 from tests import legacy
@@ -64,7 +64,7 @@ def test_file_of_older_keras_gives_what_its_own_version_gave_or_says_what_to_do(
     assert np.abs(evaluation.predict(model, noisy) - expected).max() < 1e-3
     count = safe_open.inspect_model(path).count
     assert count.built == count.stored == model.count_params() and count.trainable == models.count_parameters(model)[1]
-    assert grade_one.denoise(model, noisy)[0] == pytest.approx(expected, abs=1e-3)
+    assert one.denoise(model, noisy)[0] == pytest.approx(expected, abs=1e-3)
     assert np.abs(reuse.denoise(model, noisy) - evaluation.clip(expected)).max() < 1e-3
 
 
@@ -306,11 +306,11 @@ def test_dict_or_list_of_one_is_a_plain_model(kind, side, tmp_path, digits):
     saving.save_model(model, tmp_path / "x.h5", {})
     loaded, (weights, bias) = saving.load_model(tmp_path / "x.h5"), model.get_weights()
     expected = evaluation.clip(ops.convert_to_numpy(ops.conv(digits, weights, padding="same")) + bias)
-    for one in (loaded, model):
-        evaluation.check_images_model(one)
-        assert np.abs(evaluation.clip(evaluation.predict(one, digits)) - expected).max() < 1e-6
-        assert np.abs(reuse.denoise(one, digits) - expected).max() < 1e-6
-        grade_one.check_shapes(one, (28, 28, 1))
+    for alike in (loaded, model):
+        evaluation.check_images_model(alike)
+        assert np.abs(evaluation.clip(evaluation.predict(alike, digits)) - expected).max() < 1e-6
+        assert np.abs(reuse.denoise(alike, digits) - expected).max() < 1e-6
+        one.check_shapes(alike, (28, 28, 1))
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason=f"no files in {CASES}")
@@ -330,9 +330,9 @@ def test_more_than_one_output_is_named(clutter):
     with pytest.raises(ValueError, match=r"one output, got 2 \(a, b\): take the part"):
         evaluation.check_images_model(two_outputs())
     with pytest.raises(ValueError, match=r"got 2 \(a, b\) outputs: build it with one"):
-        grade_one.check_shapes(two_outputs(), (28, 28, 1))
+        one.check_shapes(two_outputs(), (28, 28, 1))
     with pytest.raises(ValueError, match=r"Reshape\(\(28, 28\)\), end with Reshape\(\(28, 28, 1\)\)"):
-        grade_one.check_shapes(without_channels(), (28, 28, 1))
+        one.check_shapes(without_channels(), (28, 28, 1))
 
 
 def test_models_for_any_size_and_for_colour_are_admitted():

@@ -16,10 +16,7 @@ import pytest
 
 from denoise_utils import cli
 from denoise_utils.cli import arguments
-from denoise_utils.grading import everyone as grading
-from denoise_utils.grading import one as grade_one
-from denoise_utils.grading import page as grade_page
-from denoise_utils.grading import supervise
+from denoise_utils.grading import everyone, one, page, supervise
 from denoise_utils.system import escaping
 from tests import handins
 from tests.conftest import ROOT
@@ -39,12 +36,12 @@ def read_grades(out):
 def check_verdicts(rows, expected):
     """Compare every row with what its hand-in must get, all at once."""
     wrong = []
-    for name, one in expected.items():
+    for name, handin in expected.items():
         row = rows.pop(escaping.cell(name))
         said = row["flags"] + row["reason"]
-        if row["verdict"] != one.verdict or one.says not in said:
-            wrong.append((name, one.verdict, one.says, row["verdict"], said))
-        if not one.says and row["verdict"] == "PASS" and row["flags"]:
+        if row["verdict"] != handin.verdict or handin.says not in said:
+            wrong.append((name, handin.verdict, handin.says, row["verdict"], said))
+        if not handin.says and row["verdict"] == "PASS" and row["flags"]:
             wrong.append((name, "no flag", row["flags"]))
     assert not wrong, wrong
     assert list(rows) == ["noisy input"]
@@ -104,7 +101,7 @@ def test_self_check_says_what_to_do_in_its_exit_code_too(graded, tmp_path, capsy
     printed = capsys.readouterr().out
     verdict = handins.FEW[f"{name}.h5"].verdict
     assert f"{name}.h5: {verdict}" in printed and handins.FEW[f"{name}.h5"].says in printed
-    assert {0: "does no better than", 1: "", 2: grade_page.ADVICE[verdict]}[code] in printed
+    assert {0: "does no better than", 1: "", 2: page.ADVICE[verdict]}[code] in printed
     assert ("Take parameters out" in printed) == (name == "over")
 
 
@@ -153,11 +150,11 @@ def test_page_sorts_by_plain_numbers_under_one_button_a_column(graded):
     text = (graded[1] / "grades.html").read_text(encoding="utf-8")
     heads, body = text.partition("</thead>")[0], text.partition('<tbody class="ranked">')[2]
     buttons = re.findall(r"<th><button>(.+?)</button></th>", heads)
-    assert buttons == [title for title, _ in grade_page.COLUMNS.values()] and heads.count("<th>") == len(buttons)
+    assert buttons == [title for title, _ in page.COLUMNS.values()] and heads.count("<th>") == len(buttons)
     rows = [re.findall(r'<td data-value="(.*?)"', row) for row in re.findall("<tr>.*?</tr>", body)]
     assert len(rows) == len(handins.FEW) and {len(values) for values in rows} == {len(buttons)}
     for values, (name, row) in zip(rows, list(read_grades(graded[1]).items())[1:], strict=True):
-        values = dict(zip(grade_page.COLUMNS, values, strict=True))
+        values = dict(zip(page.COLUMNS, values, strict=True))
         assert values["submission"] == name and values["verdict"] == row["verdict"]
         for key in ("rank", "parameters", "excess", "bce", "psnr", "psnr_sd", "ssim", "legibility", "milliseconds"):
             assert values[key] == row[key] and (not row[key] or float(row[key]) >= 0)
@@ -175,7 +172,7 @@ HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>\n\u202egnp.h5
 def test_hostile_names_and_reasons_act_neither_as_html_nor_as_formula(tmp_path):
     rows = [{"submission": HOSTILE, "verdict": "BROKEN", "reason": HOSTILE, "flags": [HOSTILE]}]
     rows += [{"submission": f"{sign}1+1", "verdict": "PASS", "reason": "", "flags": []} for sign in "=+-@"]
-    grade_page.write(grading.Grades("clutter", HOSTILE, 3600, 0, rows), tmp_path)
+    page.write(everyone.Grades("clutter", HOSTILE, 3600, 0, rows), tmp_path)
     found = Tags((tmp_path / "grades.html").read_text(encoding="utf-8"))
     assert found.tags.count("script") == 1 and "img" not in found.tags and not found.sources
     names = list(read_grades(tmp_path))
@@ -198,34 +195,34 @@ def test_nothing_to_grade_is_an_error(path, says, capsys, monkeypatch):
 
 
 def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
-    exams = [grading.load_exam("clutter", seed=seed, num_images=20) for seed in (1, 1, 2)]
-    keys = [grading.write_exam(e, tmp_path / str(n), 3600, ROOT / "models") for n, e in enumerate(exams)]
+    exams = [everyone.load_exam("clutter", seed=seed, num_images=20) for seed in (1, 1, 2)]
+    keys = [everyone.write_exam(e, tmp_path / str(n), 3600, ROOT / "models") for n, e in enumerate(exams)]
     assert keys[0] == keys[1] != keys[2] and not np.array_equal(exams[0].test.noisy, exams[2].test.noisy)
     assert np.array_equal(exams[0].test.clean, exams[2].test.clean)
     (clutter.test.noisy / 2).dump(tmp_path / "X.pkl")
     clutter.test.clean.dump(tmp_path / "Y.pkl")
-    own = grading.load_exam("clutter", seed=1, num_images=20, pairs=(tmp_path / "X.pkl", tmp_path / "Y.pkl"))
+    own = everyone.load_exam("clutter", seed=1, num_images=20, pairs=(tmp_path / "X.pkl", tmp_path / "Y.pkl"))
     assert own.label == "X.pkl + Y.pkl" and own.test.labels is None and len(own.test.noisy) == 20
     assert np.array_equal(own.test.noisy, clutter.test.noisy[:20] / 2)  # in [0, 1] already: left as it is
     settings, pairs = (
-        grading.write_exam(own, tmp_path / "own", 10, tmp_path),
-        grade_one.load_exam(tmp_path / "own")[1],
+        everyone.write_exam(own, tmp_path / "own", 10, tmp_path),
+        one.read_exam(tmp_path / "own")[1],
     )
     assert settings["cap"] == 10 and settings["judge"] is None and np.array_equal(pairs.clean, own.test.clean)
 
 
 def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(grading, "PACKAGE", tmp_path / "package")
-    shutil.copytree(ROOT / "denoise_utils", grading.PACKAGE)
-    exam = grading.load_exam("clutter", seed=1, num_images=2)
+    monkeypatch.setattr(everyone, "PACKAGE", tmp_path / "package")
+    shutil.copytree(ROOT / "denoise_utils", everyone.PACKAGE)
+    exam = everyone.load_exam("clutter", seed=1, num_images=2)
 
     def read_code():
-        return grading.write_exam(exam, tmp_path / str(len(found)), 3600, tmp_path)["code"]
+        return everyone.write_exam(exam, tmp_path / str(len(found)), 3600, tmp_path)["code"]
 
     found = set()
     found.add(read_code())
     for name in ("evaluation.py", "opening/counting.py", "grading/one.py"):
-        with open(grading.PACKAGE / name, "a") as file:
+        with open(everyone.PACKAGE / name, "a") as file:
             file.write("# changed\n")
         found.add(read_code())
     assert len(found) == 4

@@ -65,6 +65,47 @@ def test_every_package_that_is_imported_is_declared():
             assert found & asked, f"{name_of(path)} imports {name}: write {found} into the requirements"
 
 
+def test_no_test_file_imports_another():
+    """What two of them need lies in a module beside them, such as making.py."""
+    for path in (ROOT / "tests").glob("test_*.py"):
+        found = [node for node in parse(path) if isinstance(node, ast.ImportFrom) and not node.level]
+        names = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
+        names |= {alias.name for node in parse(path) if isinstance(node, ast.Import) for alias in node.names}
+        assert not [name for name in names if name.startswith("tests.test_")], name_of(path)
+
+
+def read_calls(path):
+    """Return (module, name) of all that a notebook takes from the package: ("denoise_utils.noise", "TASKS")."""
+    named, nodes = {}, list(parse(path))
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == PACKAGE.name:
+            named |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    modules = {name: ".".join(place) for name, place in named.items()}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    return {*named.values(), *((modules[one.value.id], one.attr) for one in attributes if one.value.id in modules)}
+
+
+def find_bare(function):
+    """Return the arguments of a function, but for *those and **those, that have no annotation, and "return"."""
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    bare = [one.arg for one in arguments if one.annotation is None]
+    return bare if function.returns else [*bare, "return"]
+
+
+def test_functions_that_notebooks_call_are_annotated():
+    functions = {
+        (".".join(path.relative_to(ROOT).with_suffix("").parts), node.name): node
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    texts = (ROOT / "notebooks" / "text").glob("*.py")
+    called = functions.keys() & {call for path in texts for call in read_calls(path)}
+    assert {("denoise_utils.lessons", "begin"), ("denoise_utils.zoo.recipes", "train")} <= called
+    bare = {".".join(call): find_bare(functions[call]) for call in called}
+    assert not {name: arguments for name, arguments in bare.items() if arguments}
+
+
 def test_few_modules_lie_on_top():
     on_top = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
     assert len(on_top) <= MOST_ON_TOP, on_top

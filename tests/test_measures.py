@@ -10,8 +10,7 @@ import pytest
 
 from denoise_utils import evaluation, report
 from denoise_utils.cli import show
-from denoise_utils.grading import everyone as grading
-from denoise_utils.grading import page as grade_page
+from denoise_utils.grading import everyone, page
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from tests.conftest import ROOT
@@ -42,14 +41,12 @@ def test_each_kind_of_listing_has_what_the_shorter_one_has():
     assert set(brief) < set(usual) < set(full) and list(table.select(table.FULL)) == list(table.MEASURES)
 
 
-@pytest.mark.parametrize(
-    "columns", [evaluation.COLUMNS, grade_page.COLUMNS, report.COLUMNS], ids=["any", "grades", "report"]
-)
+@pytest.mark.parametrize("columns", [evaluation.COLUMNS, page.COLUMNS, report.COLUMNS], ids=["any", "grades", "report"])
 def test_tables_take_title_and_format_from_the_one_table(columns):
     for key, (title, layout) in table.columns(table.USUAL).items():
         shown, format_there = columns[key]
         assert shown.removeprefix("test ") == title and format_there == layout
-    assert {*table.columns(table.FULL)} <= {*columns, *grade_page.MORE}
+    assert {*table.columns(table.FULL)} <= {*columns, *page.MORE}
 
 
 def test_older_cards_and_files_are_read_under_todays_keys():
@@ -78,7 +75,7 @@ def test_no_other_module_spells_out_how_a_measure_is_shown():
 def test_verdict_is_its_word_wherever_it_is_written(tmp_path):
     assert f"{judge_size(5, 5)}, {judge_size(6, 5)}" == "PASS, OVER"
     assert json.loads(json.dumps({"verdict": Verdict.LEFT_OUT})) == {"verdict": "left out"}
-    assert list(Verdict)[:2] == ["PASS", "OVER"] and set(grade_page.ADVICE) == set(Verdict) - {"UNREADABLE", "left out"}
+    assert list(Verdict)[:2] == ["PASS", "OVER"] and set(page.ADVICE) == set(Verdict) - {"UNREADABLE", "left out"}
 
 
 @pytest.mark.parametrize(
@@ -86,12 +83,12 @@ def test_verdict_is_its_word_wherever_it_is_written(tmp_path):
     [('{"verdict": "PASS"}', Verdict.PASS), ('{"verdict": null}', None), ('{"stored": 5}', None)],
 )
 def test_result_of_a_process_has_a_verdict_or_none(content, verdict):
-    assert grading.parse_row(content).get("verdict") is verdict
+    assert everyone.parse_row(content).get("verdict") is verdict
 
 
 def test_result_with_an_unknown_verdict_is_not_taken():
     with pytest.raises(ValueError, match="BEST"):
-        grading.parse_row('{"verdict": "BEST"}')
+        everyone.parse_row('{"verdict": "BEST"}')
 
 
 def test_grades_are_ranked_by_the_measure_that_decides():
@@ -99,7 +96,7 @@ def test_grades_are_ranked_by_the_measure_that_decides():
         {"submission": name, "verdict": Verdict(verdict), "excess": excess}
         for name, verdict, excess in (("b", "OVER", 0.1), ("c", "PASS", 0.3), ("d", "PASS", 0.2), ("a", "BROKEN", None))
     ]
-    assert [(row["submission"], row["rank"]) for row in grading.rank(rows)] == [
+    assert [(row["submission"], row["rank"]) for row in everyone.rank(rows)] == [
         ("d", 1),
         ("c", 2),
         ("b", None),
@@ -110,5 +107,5 @@ def test_grades_are_ranked_by_the_measure_that_decides():
 def test_line_of_a_graded_row_has_the_brief_measures():
     row = {"verdict": Verdict.PASS, "parameters": 910, "flags": []}
     row |= {"excess": 0.01, "psnr": 26.4, "legibility": None, "ssim": 0.9}
-    assert grade_page.describe(row) == "PASS; 910 parameters; excess 0.0100 nats per pixel, PSNR 26.40 dB"
-    assert re.fullmatch("BROKEN; why", grade_page.describe({"verdict": Verdict.BROKEN, "reason": "why"}))
+    assert page.describe(row) == "PASS; 910 parameters; excess 0.0100 nats per pixel, PSNR 26.40 dB"
+    assert re.fullmatch("BROKEN; why", page.describe({"verdict": Verdict.BROKEN, "reason": "why"}))

@@ -15,9 +15,9 @@ from denoise_utils import cli
 from denoise_utils.datasets import sources
 from denoise_utils.pictures.page import network, page
 from tests.conftest import ROOT
-from tests.test_report import save
+from tests.making import save
+from tests.pages import COMMITTED, contrast
 
-COMMITTED = ROOT / "reports" / "playground.html"
 ROOM = ROOT / "denoise_utils" / "pictures" / "page"
 needs_data = pytest.mark.skipif(
     not all(map(sources.find_npz, ("mnist", "fashion_mnist"))), reason="no mnist.npz and fashion_mnist.npz here"
@@ -138,18 +138,6 @@ def read_colours(css):
     """Return the colours of the light and of the dark scheme, by name."""
     light, dark = (dict(re.findall(r"--([\w-]+): #(\w{6});", part)) for part in css.split("@media (prefers", 1))
     return {"light": light, "dark": dark}
-
-
-def contrast(one, other):
-    """Return the contrast of two colours (hexadecimal), as WCAG 2.2 defines it."""
-
-    def luminance(colour):
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_contrast_is_that_of_the_standard():

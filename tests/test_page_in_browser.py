@@ -11,8 +11,8 @@ from keras import layers
 from denoise_utils import evaluation, noise, saving
 from denoise_utils.pictures.page import network, page
 from tests.conftest import ROOT
-from tests.test_page import COMMITTED, contrast
-from tests.test_report import save
+from tests.making import save
+from tests.pages import COMMITTED, contrast
 
 selenium = pytest.importorskip("selenium", reason="no selenium here, which opens the page in a browser")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from denoise_utils import cli
-from denoise_utils.pictures import reading as picture_reading
-from denoise_utils.pictures import writing as picture_writing
+from denoise_utils.pictures import reading, writing
 from tests.conftest import ROOT
 
 GRAY = ROOT / "models" / "gaussian_small.h5"
@@ -46,9 +45,9 @@ def exif():
 
 def rewrite(path):
     """Read `path` and write what was read beside it; return the Picture, the new file opened, and what was lost."""
-    picture = picture_reading.read(path)
+    picture = reading.read(path)
     target = path.with_name(f"again{path.suffix}")
-    lost = picture_writing.write(picture.pixels, target, picture)
+    lost = writing.write(picture.pixels, target, picture)
     return picture, Image.open(target), lost
 
 
@@ -65,13 +64,13 @@ def run_command(source, out, capsys):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF"])
 def test_content_says_the_format_whatever_the_name(tmp_path, strokes, kind):
     Image.fromarray(strokes).save(tmp_path / "x.jfif", kind, lossless=True)
-    assert picture_reading.find_format(tmp_path / "x.jfif") == picture_reading.read(tmp_path / "x.jfif").format == kind
-    assert np.abs(picture_reading.read(tmp_path / "x.jfif").pixels - strokes.astype(float)).mean() < 3
+    assert reading.find_format(tmp_path / "x.jfif") == reading.read(tmp_path / "x.jfif").format == kind
+    assert np.abs(reading.read(tmp_path / "x.jfif").pixels - strokes.astype(float)).mean() < 3
 
 
 def test_names_stay_where_they_fit_and_else_get_the_right_ending():
     names = [("a.JFIF", "JPEG"), ("b", "PNG"), ("c.dat", "TIFF"), ("d.jpg", "WEBP"), ("e.gif", "GIF"), ("f.png", "GIF")]
-    named = [picture_writing.name_output(*about) for about in names]
+    named = [writing.name_output(*about) for about in names]
     assert named == ["a.JFIF", "b", "c.dat", "d.jpg.webp", "e.gif.png", "f.png"]
 
 
@@ -95,18 +94,18 @@ def test_profile_of_colour_stays_with_a_gray_picture_in_colour(tmp_path, strokes
 def test_loss_of_what_a_format_does_not_hold_is_returned(tmp_path, photo, strokes, exif):
     alpha = np.uint8(np.tile(np.linspace(0, 255, 36), (24, 1)))
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "x.png", icc_profile=SRGB, exif=exif)
-    picture = picture_reading.read(tmp_path / "x.png")
-    assert picture_writing.write(picture.pixels, tmp_path / "x.bmp", picture) == ["alpha", "ICC profile", "EXIF"]
-    assert picture_writing.write(picture.pixels, tmp_path / "x.jpg", picture) == ["alpha"]
+    picture = reading.read(tmp_path / "x.png")
+    assert writing.write(picture.pixels, tmp_path / "x.bmp", picture) == ["alpha", "ICC profile", "EXIF"]
+    assert writing.write(picture.pixels, tmp_path / "x.jpg", picture) == ["alpha"]
     Image.fromarray(np.uint16(strokes) * 257).save(tmp_path / "deep.png")
-    picture = picture_reading.read(tmp_path / "deep.png")
-    assert picture_writing.write(picture.pixels, tmp_path / "deep.jpg", picture) == ["16 bits"]
+    picture = reading.read(tmp_path / "deep.png")
+    assert writing.write(picture.pixels, tmp_path / "deep.jpg", picture) == ["16 bits"]
 
 
 def test_broken_exif_is_told_and_the_picture_read(tmp_path, photo):
     for name in ("x.png", "x.jpg"):
         Image.fromarray(photo).save(tmp_path / name, exif=b"Exif\0\0no such thing")
-        picture = picture_reading.read(tmp_path / name)
+        picture = reading.read(tmp_path / name)
         assert picture.remarks == ("EXIF that is broken is not kept",) and picture.pixels.shape == photo.shape
 
 
@@ -157,9 +156,9 @@ def test_colour_of_16_bits_is_told_and_refused_where_12_bits_leave_4(tmp_path, p
     (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     if bits == 12:
         with pytest.raises(ValueError, match="12-bit values give: save it with 8 bits"):
-            picture_reading.read(tmp_path / "x.png")
+            reading.read(tmp_path / "x.png")
     else:
-        picture = picture_reading.read(tmp_path / "x.png")
+        picture = reading.read(tmp_path / "x.png")
         assert picture.remarks == ("16-bit colour or transparency is read with 8 bits",)
         assert np.abs(picture.pixels - photo / 119 * 255).max() <= 1
 
@@ -175,7 +174,7 @@ def test_floats_are_read_as_they_are(tmp_path, strokes):
 def test_of_several_frames_the_first_is_read_and_that_is_said(tmp_path, strokes, kind):
     frames = [Image.fromarray(strokes), Image.fromarray(255 - strokes)]
     frames[0].save(tmp_path / "x", kind, save_all=True, append_images=frames[1:], lossless=True)
-    picture = picture_reading.read(tmp_path / "x")
+    picture = reading.read(tmp_path / "x")
     assert np.abs(picture.pixels - strokes.astype(float)).mean() < 5
     assert picture.remarks == ("of several frames only the first is denoised",)
     assert picture.format == kind.replace("MPO", "JPEG")
@@ -187,7 +186,7 @@ def test_of_several_frames_the_first_is_read_and_that_is_said(tmp_path, strokes,
 def test_other_files_are_named_with_the_way_out(tmp_path, head, way_out):
     (tmp_path / "x.jpg").write_bytes(head)
     with pytest.raises(ValueError, match=rf"in x\.jpg, got .*{way_out}"):
-        picture_reading.find_format(tmp_path / "x.jpg")
+        reading.find_format(tmp_path / "x.jpg")
 
 
 def test_no_result_overwrites_another_and_folders_and_hidden_pictures_are_named(tmp_path, strokes, capsys):

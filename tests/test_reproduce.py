@@ -82,3 +82,12 @@ def test_model_without_a_recipe_is_refused(profile, saved):
     files.write_json(saved.with_name("stranger.json"), card)
     with pytest.raises(ValueError, match="it was changed since"):
         reproduce.reproduce(saved.with_name("stranger.h5"), profile)
+
+
+@pytest.mark.parametrize("task", ["colour", "gaussian", "occlusion", "watermark"])
+def test_model_of_a_notebook_that_shares_its_name_with_a_recipe_is_refused(profile, task):
+    path = ROOT / "models" / f"{task}_cap_baseline.h5"
+    assert saving.read_card(path)["settings"]["name"] == f"{task}_small" in recipes.ALL
+    with pytest.raises(ValueError, match=f"got {path.name}.*no recipe trains it, a notebook does") as refused:
+        reproduce.reproduce(path, profile)
+    assert "\n" not in str(refused.value)

@@ -136,5 +136,5 @@ def test_list_imports_neither_tensorflow_nor_keras():
 
 
 def test_columns_of_a_table_are_aligned():
-    lines = training_list.table(("a", "bb"), [("long", "1")]).splitlines()
+    lines = training_list.lay_out(("a", "bb"), [("long", "1")]).splitlines()
     assert lines == ["a     bb", "long   1"]

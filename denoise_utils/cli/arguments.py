@@ -207,7 +207,7 @@ def _add_page(added):
     )
     page.add_argument("--out", help="the .html to write (default: reports/playground.html)")
     page.add_argument(
-        "--steps", metavar="FILE", help="also write the steps of clutter_small as a moving picture, a .gif"
+        "--steps", metavar="FILE", help=f"also write the steps of {profiles.TASK}_small as a moving picture, a .gif"
     )
     page.set_defaults(run=commands.page)
 

@@ -33,22 +33,22 @@ def report(arguments):
     if arguments.out:
         files.check_folder(arguments.out)
     _start_keras()
-    from denoise_utils import report as budget
+    from denoise_utils import report
 
-    found = budget.Report(arguments.cap)
+    found = report.Report(arguments.cap)
     try:
-        budget.make_report(arguments.folder, arguments.cap, profile, found)
+        report.make_report(arguments.folder, arguments.cap, profile, found)
     except (KeyboardInterrupt, Exception):  # Ctrl-C, data that cannot be read, or an error of ours
         if found.rows:
             out = Path(arguments.out or profile.root / "build" / "report")
-            print(f"Written to {plain(budget.write_partial(found, out))}: what was scored before the stop")
+            print(f"Written to {plain(report.write_partial(found, out))}: what was scored before the stop")
         raise
-    ours = found.label and budget.is_ours(arguments.folder, profile)
+    ours = found.label and report.is_ours(arguments.folder, profile)
     out = Path(arguments.out or (profile.reports if ours else profile.root / "build" / "report"))
     try:
-        budget.write_report(found, out)
+        report.write_report(found, out)
     finally:  # it is not lost if it cannot be written
-        print(budget.markdown(found))
+        print(report.markdown(found))
     print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
     if found.lacking:
         raise FileNotFoundError(found.lacking[0])
@@ -64,12 +64,12 @@ def search(arguments):
     _start_keras()
     from tensorflow.errors import OpError
 
-    from denoise_utils.search import search as run_search
+    from denoise_utils import search
 
     settings = {"runs": profile.runs, "seed": arguments.seed, "num_workers": arguments.workers}
     settings["deadline"] = 60 * arguments.deadline
     try:
-        found = run_search(profile.grid, profiles.CAP, task_data, **settings)
+        found = search.search(profile.grid, profiles.CAP, task_data, **settings)
     except OpError as error:  # Keras Tuner writes by TensorFlow, which has errors of its own for a full disk
         raise OSError(f"Expected to search, got: {error.message}. Once mended, it goes on where it was.") from None
     if found is None:
@@ -118,18 +118,16 @@ def reproduce(arguments):
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
     _start_keras()
-    from denoise_utils.zoo import reproduce as again
+    from denoise_utils.zoo import reproduce
 
-    found = again.reproduce(path, profile)
-    print(again.describe(found))
+    found = reproduce.reproduce(path, profile)
+    print(reproduce.describe(found))
     return 0 if found["identical"] else 1
 
 
 def grade(arguments):
     """Grade one .h5, or the submissions of a class."""
-    from denoise_utils.grading import everyone as grading
-    from denoise_utils.grading import page as grade_page
-    from denoise_utils.grading import submissions, supervise
+    from denoise_utils.grading import everyone, page, submissions, supervise
 
     profile = profiles.load_profile(arguments.profile)
     found = submissions.find_submissions(arguments.path)
@@ -138,23 +136,23 @@ def grade(arguments):
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
     num_images = arguments.images or profile.num_test
     sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile.name, "pairs": arguments.pairs}
-    grades = grading.grade(
+    grades = everyone.grade(
         found,
-        grading.load_exam(arguments.task, **sizes),
+        everyone.load_exam(arguments.task, **sizes),
         out / "kept",
         cap=arguments.cap,
         judge=profile.root / "models",
         jobs=arguments.jobs,
         limits=supervise.Limits(arguments.timeout, arguments.memory),
-        tell=lambda name, row: print(f"{plain(name)}: {grade_page.describe(row)}", flush=True),
+        tell=lambda name, row: print(f"{plain(name)}: {page.describe(row)}", flush=True),
     )
-    grade_page.write(grades, out)
+    page.write(grades, out)
     if grades.missing:
         raise KeyboardInterrupt
     if Path(arguments.path).is_file():
-        print(f"\n{grade_page.explain(grades)}")
+        print(f"\n{page.explain(grades)}")
     print(f"Written to {plain(out)}: grades.csv, grades.html")
-    return grade_page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
+    return page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
 
 
 def denoise(arguments):
@@ -183,14 +181,14 @@ def denoise(arguments):
 
 def page(arguments):
     """Write the playground page."""
-    from denoise_utils.pictures.page import page as playground
+    from denoise_utils.pictures.page import page
 
     profile = profiles.load_profile("full")
     out = Path(arguments.out or profile.reports / "playground.html")
     if out.suffix != ".html":
         raise ValueError(f"Expected --out to end in .html, got {out}: name the file to write.")
-    files.check_folder(out.parent, playground.MAX_BYTES)
-    size = playground.write(out, profile.models)
+    files.check_folder(out.parent, page.MAX_BYTES)
+    size = page.write(out, profile.models)
     print(f"Written to {plain(out)}: {size:,} bytes, one file that needs no other")
     if arguments.steps:
         _write_steps(Path(arguments.steps), profile)

@@ -27,10 +27,9 @@ def describe(path, cap=profiles.CAP):
     if saving.card_matches(path) is False:
         name, card_name = plain(path.name), plain(path.with_suffix(".json").name)
         lines.append(f"WARNING: {card_name} is the card of another file: its SHA-256 is not that of {name}.")
-    if card.get("parameters", contents.parameters) != contents.parameters:
-        lines.append(
-            f"WARNING: the card counts {_shown(card['parameters'])} parameters, the file {contents.parameters:,}."
-        )
+    built = contents.count.built
+    if card.get("parameters", built) != built:
+        lines.append(f"WARNING: the card counts {_shown(card['parameters'])} parameters, the file {built:,}.")
     lines += ["", *(_card_lines(card) if card else ["no card: nobody says what it removes and how well"]), ""]
     return "\n".join([*lines, *_table(contents)])
 
@@ -82,7 +81,7 @@ def _score_line(scores):
 
 def _table(contents):
     rows = [TITLES, *_layer_rows(contents.layers, "")]
-    rows.append(("total", "", "", "", f"{contents.parameters:,}"))
+    rows.append(("total", "", "", "", f"{contents.count.built:,}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
     cells = [[cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)] for row in rows]
     return ["  ".join([*cell, row[-1].rjust(widths[-1])]) for cell, row in zip(cells, rows, strict=True)]

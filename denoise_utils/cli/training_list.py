@@ -17,7 +17,7 @@ def describe(names, seeds, profile):
         if one.name in names:
             spent = f"{sum(one.seconds) / 60:.0f}" if one.seconds else "-"
             rows.append((one.name, str(one.seed), one.state, spent, _minutes(left[one.name, one.seed])))
-    return table(TITLES, rows)
+    return lay_out(TITLES, rows)
 
 
 def _standings(names, seeds, profile):
@@ -28,7 +28,7 @@ def _minutes(number):
     return "?" if number is None else f"{number:.0f}"
 
 
-def table(titles, rows):
+def lay_out(titles, rows):
     """Return rows of texts as lines of equal columns, the first left-aligned."""
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
     return "\n".join(
@@ -57,7 +57,7 @@ def train_all(names, seeds, profile):
     finally:
         if done:
             titles = [measure.column[0] for measure in select(BRIEF).values()]
-            print(table(("model", "seed", "parameters", "epoch", "val loss", *titles, "minutes"), done))
+            print(lay_out(("model", "seed", "parameters", "epoch", "val loss", *titles, "minutes"), done))
     return failed
 
 

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def _check_part(images, labels, shape, part):
         raise ValueError(f"has y_{part} of {labels[1]} {labels[0]} for {images[0][0]} images")
 
 
-def find_npz(name):
+def find_npz(name: str) -> Path | None:
     """Return the path of NAME.npz in DENOISE_DATA_DIR or in data/, or None if neither has it."""
     named = os.environ.get("DENOISE_DATA_DIR")
     if named and not profiles.resolve(named).is_dir():

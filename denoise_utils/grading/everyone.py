@@ -20,14 +20,13 @@ from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
 from denoise_utils.grading import supervise
 from denoise_utils.grading.submissions import Submission
-from denoise_utils.measures.table import MEASURES
+from denoise_utils.measures.table import MEASURES, NOISY
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files, stopping
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
 LIMITS = (Verdict.TIMEOUT, Verdict.MEMORY)  # verdicts that depend on the limits
-YARDSTICK = "noisy input"
 
 
 @dataclass
@@ -61,7 +60,7 @@ def load_exam(task, *, seed, num_images=None, profile=None, pairs=None):
 
 
 def write_exam(exam, folder, cap, judge):
-    """Write the exam's images and settings to `folder` and return the settings; grade_one.load_exam reads them.
+    """Write the exam's images and settings to `folder` and return the settings; one.read_exam reads them.
 
     `judge` is the folder of digit_judge.h5. The settings are everything that a result depends on beside the file.
     """
@@ -107,7 +106,7 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
-    yardstick = Submission(YARDSTICK, None)
+    yardstick = Submission(NOISY, None)
     with tempfile.TemporaryDirectory(prefix="grade-") as work:
         settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge), sort_keys=True)
         keys = {one: _key(settings, one) for one in (yardstick, *submissions) if one.path or one is yardstick}

@@ -17,7 +17,7 @@ import numpy as np
 
 from denoise_utils import evaluation, noise, saving
 from denoise_utils.grading import submissions
-from denoise_utils.measures import model_shapes, page
+from denoise_utils.measures import frame, model_shapes
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import counting, remedies, safe_open
 from denoise_utils.system import files
@@ -133,8 +133,8 @@ def _shape(shape):
     return "x".join("?" if size is None else str(size) for size in shape[1:])
 
 
-def load_exam(folder):
-    """Return (settings, pairs) that grading.write_exam left in `folder`; the images stay on disk."""
+def read_exam(folder):
+    """Return (settings, pairs) that everyone.write_exam left in `folder`; the images stay on disk."""
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
     return settings, noise.Pairs(arrays["noisy"], arrays["clean"], arrays.get("labels"))
@@ -146,7 +146,7 @@ def _score(images, settings, pairs):
 
 
 def _sheet(images):
-    return page.data_uri(evaluation.clip(images[:NUM_SHOWN, :LARGEST_SHOWN, :LARGEST_SHOWN]))
+    return frame.data_uri(evaluation.clip(images[:NUM_SHOWN, :LARGEST_SHOWN, :LARGEST_SHOWN]))
 
 
 def grade(path, settings, pairs, note):
@@ -178,7 +178,7 @@ def main(words):
     """Grade what the words name; see the module's docstring."""
     _guard(os.getppid())
     exam, result, *submission = map(Path, words)
-    settings, pairs = load_exam(exam)
+    settings, pairs = read_exam(exam)
     row = {}
 
     def note(**found):

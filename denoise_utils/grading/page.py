@@ -6,7 +6,7 @@ Names and reasons come from strangers: nothing in them may act as HTML, as a for
 from pathlib import Path
 
 from denoise_utils import profiles
-from denoise_utils.measures import page, table
+from denoise_utils.measures import frame, table
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import escaping, files
 from denoise_utils.system.escaping import html, plain
@@ -92,7 +92,7 @@ def explain(grades):
     for key in (*table.select(table.BRIEF), "milliseconds"):
         if row.get(key) is not None:
             title, layout = COLUMNS[key]
-            beside = f" (noisy input: {layout.format(noisy[key])})" if noisy.get(key) is not None else ""
+            beside = f" ({table.NOISY}: {layout.format(noisy[key])})" if noisy.get(key) is not None else ""
             lines.append(f"  {title}: {layout.format(row[key])}{beside}")
     lines += [f"  flagged: {plain(flag)}" for flag in row["flags"]]
     lines += [f"  reason: {plain(row['reason'])}"] if row["reason"] else []
@@ -141,21 +141,21 @@ def render(grades):
     heads += '<th class="why">flags and reasons</th><th class="why">images</th>'
     noisy = grades.yardstick
     first = [{"submission": "clean images", "sheet": noisy["clean_sheet"]}] if "clean_sheet" in noisy else []
-    first.append(noisy | {"submission": "noisy input"})
+    first.append(noisy | {"submission": table.NOISY})
     yardsticks = "".join(_table_row(row, COLUMNS).replace("<tr>", '<tr class="yardstick">', 1) for row in first)
     ranked = "".join(_table_row(row, COLUMNS) for row in grades.rows)
     body = (
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
         f'<tbody>{yardsticks}</tbody><tbody class="ranked">{ranked}</tbody></table></div><script>{SCRIPT}</script>'
     )
-    return page.document("Grades", lead, body, STYLE)
+    return frame.document("Grades", lead, body, STYLE)
 
 
 def write(grades, folder):
     """Write grades.csv and grades.html to `folder`."""
     folder = Path(folder)
     shared = {"task": grades.task, "seed": grades.seed, "cap": grades.cap, "data": grades.label}
-    rows = [grades.yardstick | {"submission": "noisy input", "verdict": None}, *grades.rows]
-    table = [escaping.cells(shared | row) for row in rows]
-    files.write_csv(folder / "grades.csv", table, [*COLUMNS, *MORE])
+    rows = [grades.yardstick | {"submission": table.NOISY, "verdict": None}, *grades.rows]
+    written = [escaping.cells(shared | row) for row in rows]
+    files.write_csv(folder / "grades.csv", written, [*COLUMNS, *MORE])
     files.write_text(folder / "grades.html", render(grades))

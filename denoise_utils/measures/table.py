@@ -9,6 +9,7 @@ from dataclasses import dataclass
 BRIEF, USUAL, FULL = 1, 2, 3  # a few figures in a line; a table of models; all that is measured
 PARAMETERS = ("parameters", "{:,}")  # the columns beside them
 MULTIPLICATIONS = ("multiplications", "{:,}")  # by kernels, for one picture
+NOISY = "noisy input"  # what tables call the row that every model is read against
 FORMER = {"test_bce": "bce", "test_excess": "excess", "accuracy": "legibility"}  # keys in older cards and files
 
 

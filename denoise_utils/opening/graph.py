@@ -8,6 +8,7 @@ from denoise_utils.opening import allow_list
 from denoise_utils.opening.layers import TABLE
 from denoise_utils.opening.parts import Call, Layer, Tensor
 
+MAX_NUMBERS = 2**40  # of a tensor, where sizes are only reckoned: nothing of that size is made
 MAX_CALLS = 4000  # of layers in all; a layer that is used again, or inside a model that is, counts again
 MAX_USES = 200  # of one layer in one model
 MAX_ORTHOGONAL = 1024  # of the smaller side of a weight that begins orthogonal: seconds for every thousand more

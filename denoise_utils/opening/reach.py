@@ -13,7 +13,6 @@ from denoise_utils.opening.layers import TABLE
 from denoise_utils.opening.layers.entry import Seen, Side
 
 LONG = 2**20  # pixels of a side that no usual window is wider than; nothing of that size is made
-MAX_NUMBERS = 2**40  # of a tensor: it was built already
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def find_reach(config, shape):
     Of a fixed side nothing is asked. Raises ValueError with the layer's name for settings or inputs that do not fit
     it, and for a layer that mixes the images of a batch. Whether the output is an image of that size is not asked.
     """
-    walk = graph.Graph(MAX_NUMBERS)
+    walk = graph.Graph(graph.MAX_NUMBERS)
     start = walk.add_tensor("input", shape)
     _, (end,) = walk.follow(config, [start])
     free = [number for number in (0, 1) if shape[number] is None]

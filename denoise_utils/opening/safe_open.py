@@ -30,11 +30,6 @@ class Contents:
     config: dict  # as Keras 3 writes it
     old: bool  # whether Keras 1 or 2 wrote the file, with another config
 
-    @property
-    def parameters(self):
-        """The number of parameters that the model has once it is loaded."""
-        return self.count.built
-
 
 def inspect_model(path, max_bytes=MAX_BYTES):
     """Return the Contents of the .h5 at `path`, without Keras.

@@ -5,8 +5,6 @@ import math
 from denoise_utils.opening import graph
 from denoise_utils.opening.layers import TABLE, entry
 
-MAX_NUMBERS = 2**40  # of a tensor: nothing of that size is made
-
 
 def count_multiplications(config: dict, shape: tuple) -> int:
     """Return the multiplications by kernels that an admitted model needs for one picture of `shape` (H, W, C).
@@ -14,7 +12,7 @@ def count_multiplications(config: dict, shape: tuple) -> int:
     A kernel works at every place of its output, or of its input where it is transposed; a layer that is called again
     works again. Other layers have hardly any. Raises ValueError with the layer's name for settings that do not fit.
     """
-    walk = graph.Graph(MAX_NUMBERS)
+    walk = graph.Graph(graph.MAX_NUMBERS)
     start = walk.add_tensor("input", shape)
     walk.follow(config, [start])
     shapes, total = {start.number: shape}, 0

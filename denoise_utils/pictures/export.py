@@ -5,15 +5,19 @@ import importlib
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from denoise_utils.system import files, streams
 
+if TYPE_CHECKING:
+    import keras
+
 NEEDED = {".onnx": ("tf2onnx", "onnx", "onnxruntime"), ".tflite": ("tensorflow.lite",)}
 
 
-def missing(ending):
+def missing(ending: str) -> list[str]:
     """Return the names of the packages that the format with this `ending` (.onnx, .tflite) lacks here."""
     if ending not in NEEDED:
         raise ValueError(f"Expected the ending {' or '.join(NEEDED)}, got {ending}.")
@@ -28,7 +32,7 @@ def _is_here(name):
     return True
 
 
-def export_model(model, path):
+def export_model(model: "keras.Model", path: str | Path) -> None:
     """Write `model` to `path`, whose ending says the format: .onnx, or .tflite for LiteRT.
 
     The first axis stays free, so that any number of images can be given. Raises ModuleNotFoundError, which
@@ -43,7 +47,7 @@ def export_model(model, path):
         model.export(temporary, format="onnx" if path.suffix == ".onnx" else "litert", verbose=False)
 
 
-def run_exported(path, images):
+def run_exported(path: str | Path, images: np.ndarray) -> np.ndarray:
     """Return what the exported model at `path` makes of `images` (N, H, W, C), float32, without Keras."""
     path, images = Path(path), np.asarray(images, dtype=np.float32)
     with _quiet():

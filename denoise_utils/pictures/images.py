@@ -3,40 +3,44 @@
 import functools
 import os
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from denoise_utils import evaluation, noise, reuse
+from denoise_utils import evaluation, noise, profiles, reuse
 from denoise_utils.measures.table import MEASURES
-from denoise_utils.pictures import reading as picture_reading
-from denoise_utils.pictures import writing as picture_writing
+from denoise_utils.pictures import reading, writing
 from denoise_utils.system import failures, stopping
 from denoise_utils.system.escaping import plain
+
+if TYPE_CHECKING:
+    import keras
 
 NOISES = {name: task for name, task in noise.TASKS.items() if not (task.overlay or task.side)}
 STRENGTHS = {key: type(value) for task in NOISES.values() for key, value in task.strength.items()}
 BY_CHANNEL = "colour was denoised channel by channel, as this model takes gray; a model of colour may suit better"
 
 
-def read_image(path):
+def read_image(path: str | Path) -> np.ndarray:
     """Return the picture at `path` as (H, W) if it is gray, else as (H, W, 3): uint8; float32 of 16-bit gray.
 
-    As picture_reading.read says: turned upright, transparent pixels laid on white or on black.
+    As reading.read says: turned upright, transparent pixels laid on white or on black.
     """
-    return picture_reading.read(path).pixels
+    return reading.read(path).pixels
 
 
-def write_image(image, path, like=None):
+def write_image(image: np.ndarray, path: str | Path, like: reading.Picture | None = None) -> list[str]:
     """Write `image`, (H, W), (H, W, 1) or (H, W, 3), uint8 or floats in [0, 1], to `path`; return what was lost.
 
-    As picture_writing.write says: the ending is the format, 8 bits unless the Picture `like` had 16.
+    As writing.write says: the ending is the format, 8 bits unless the Picture `like` had 16.
     """
-    return picture_writing.write(image, path, like)
+    return writing.write(image, path, like)
 
 
-def choose_noise(name, strength, seed=0):
+def choose_noise(name: str, strength: dict, seed: int = 0) -> Callable[[np.ndarray, int], np.ndarray]:
     """Return the function (clean (1, H, W, C), number of the picture) -> noisy, of the noise `name`.
 
     `strength` replaces the noise's own, {"sigma": 0.2}. Raises ValueError if it has none of that name or range.
@@ -49,7 +53,8 @@ def choose_noise(name, strength, seed=0):
         return task.add_noise(clean, **(task.strength | strength), seed=[seed, number])
 
     small = {key: min(value, 7) if STRENGTHS[key] is int else value for key, value in strength.items()}
-    task.add_noise(np.zeros((1, 28, 28, 1), np.float32), **small, seed=0)  # refuses now what no picture takes
+    black = np.zeros((1, profiles.SIDE, profiles.SIDE, 1), np.float32)
+    task.add_noise(black, **small, seed=0)  # refuses now what no picture takes
     return damage
 
 
@@ -65,12 +70,12 @@ class Job:
     refused: list
     notes: dict = field(default_factory=dict)
 
-    def note(self, what, name):
+    def note(self, what: str, name: str) -> None:
         """Remember that `what` is to be told of the picture `name`."""
         self.notes.setdefault(what, []).append(name)
 
 
-def plan(source, target, force=False):
+def plan(source: str | Path, target: str | Path, force: bool = False) -> Job:
     """Return the Job of denoising the picture, or the pictures in the folder, `source` into `target`.
 
     What is a picture is told by its content. Of a folder its own pictures are taken, not those of its subfolders;
@@ -100,14 +105,14 @@ def plan(source, target, force=False):
 
 def _plan_file(source, target):
     into = target.is_dir()
-    if not into and target.suffix.lower() not in picture_writing.ENDINGS:
-        raise ValueError(f"Expected OUT to end in {picture_writing.WRITABLE}, or to be a folder, got {target}.")
+    if not into and target.suffix.lower() not in writing.ENDINGS:
+        raise ValueError(f"Expected OUT to end in {writing.WRITABLE}, or to be a folder, got {target}.")
     try:
-        kind = picture_reading.find_format(source)
+        kind = reading.find_format(source)
     except ValueError as error:
         return Job(target.parent, [], [(source.name, str(error))])
     job = Job(target if into else target.parent, [], [])
-    name = picture_writing.name_output(source.name, kind) if into else target.name
+    name = writing.name_output(source.name, kind) if into else target.name
     _add(job, source, name, kind, given=not into)
     return job
 
@@ -124,8 +129,8 @@ def _plan_folder(source, target):
         elif kind or not hidden:
             job.refused.append((path.name, reason or "hidden, by the dot that its name begins with: rename it"))
     if not kinds and not job.refused:
-        raise FileNotFoundError(f"Expected pictures ({picture_reading.KINDS}) in {source}, found none.")
-    names = {path: picture_writing.name_output(path.name, kind) for path, kind in kinds.items()}
+        raise FileNotFoundError(f"Expected pictures ({reading.KINDS}) in {source}, found none.")
+    names = {path: writing.name_output(path.name, kind) for path, kind in kinds.items()}
     taken = {name for path, name in names.items() if name == path.name}
     for path, name in names.items():
         free = name if name == path.name else _find_free(Path(name), taken)
@@ -141,7 +146,7 @@ def _look_at(path, inside):
             return None, "a link that leads out of IN: put the picture itself there"
         if path.is_dir():
             return None, "a folder: denoise it as an IN of its own"
-        return (picture_reading.find_format(path), None) if path.is_file() else (None, "no file")
+        return (reading.find_format(path), None) if path.is_file() else (None, "no file")
     except (ValueError, OSError, RuntimeError) as error:  # the last of a link to itself
         return None, str(error)
 
@@ -154,14 +159,20 @@ def _find_free(name, taken):
 
 def _add(job, source, name, kind, given=False):
     job.pairs.append((source, job.folder / name))
-    written = picture_writing.find_kind(name, kind)
+    written = writing.find_kind(name, kind)
     if written != kind and not given:
         job.note(f"{kind} is written as {written}", source.name)
     if name != source.name and not given:
         job.note("the ending did not fit, and got another after it", f"{source.name} as {name}")
 
 
-def denoise_files(model, job, *, per_channel=False, damage=None):
+def denoise_files(
+    model: "keras.Model",
+    job: Job,
+    *,
+    per_channel: bool = False,
+    damage: Callable[[np.ndarray, int], np.ndarray] | None = None,
+) -> int:
     """Denoise the pictures of `job` with `model` and return how many were written; `job.refused` gets the others.
 
     `damage` (an image (1, H, W, C), its number) -> noisy adds noise first; then a line per picture says
@@ -175,7 +186,7 @@ def denoise_files(model, job, *, per_channel=False, damage=None):
         stopping.check()
         _show_progress(number, len(job.pairs), plain(source.name))
         try:
-            picture = picture_reading.read(source)
+            picture = reading.read(source)
             split = picture.pixels.ndim == 3 and model.input_shape[-1] == 1
             lost = _denoise_one(model, picture, (source, target), damage and functools.partial(damage, number=number))
         except (ValueError, FileNotFoundError) as error:  # it may have vanished since
@@ -205,7 +216,7 @@ def _denoise_one(model, picture, pair, damage):
     return lost
 
 
-def tell(job):
+def tell(job: Job) -> Iterator[str]:
     """Yield a line for each kind of note, with the names of its pictures, then one for each that was left out."""
     for what, names in job.notes.items():  # they come from strangers: a line stays a line
         more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""

@@ -1,17 +1,23 @@
 """A playground: pick a digit, a noise, its strength and a model, and see what becomes of it."""
 
 import io
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from denoise_utils import evaluation, reuse
 from denoise_utils.pictures import images
 
+if TYPE_CHECKING:
+    import ipywidgets
+    import keras
+
 STRONGEST = {"gaussian": 0.8, "salt_pepper": 0.9, "masking": 0.9, "watermark": 30, "occlusion": 7}
 
 
-def strength_of(noise, share):
+def strength_of(noise: str, share: float) -> dict[str, float]:
     """Return the strength, as the noise's own keyword, at the `share` (0 to 1) of the strongest: {"sigma": 0.2}."""
     if noise not in images.NOISES:
         raise ValueError(f'Expected a noise of {", ".join(images.NOISES)}, got "{noise}".')
@@ -22,7 +28,14 @@ def strength_of(noise, share):
     return {name: value}
 
 
-def try_out(clean, noise, share, model, judge=None, seed=0):
+def try_out(
+    clean: np.ndarray,
+    noise: str,
+    share: float,
+    model: "keras.Model",
+    judge: "keras.Model | None" = None,
+    seed: int = 0,
+) -> tuple[Figure, dict]:
     """Damage and denoise the image `clean` (28, 28, 1) in [0, 1]; return (figure, what was measured).
 
     `noise` is one of images.NOISES, `share` its strength from 0 to 1, the strongest. Measured are the PSNR of
@@ -56,7 +69,9 @@ def _draw(clean, noisy, denoised, measured):
     return figure
 
 
-def make_controls(digits, denoisers, judge=None):
+def make_controls(
+    digits: np.ndarray, denoisers: "dict[str, keras.Model]", judge: "keras.Model | None" = None
+) -> "ipywidgets.VBox":
     """Return the playground as an ipywidgets box; `digits` are (N, 28, 28, 1), `denoisers` name to model."""
     import ipywidgets
 

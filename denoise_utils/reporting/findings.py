@@ -6,7 +6,6 @@ from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict
 
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
-NOISY = "noisy input"  # the name of the yardstick that every model is read against
 
 COLUMNS = {
     "file": ("file", "{}"),
@@ -52,7 +51,7 @@ class Report:
     @property
     def noisy(self) -> dict[str, dict]:
         """The row of the noisy input of each task."""
-        return {row["task"]: row for row in self.rows if row["file"] == NOISY}
+        return {row["task"]: row for row in self.rows if row["file"] == table.NOISY}
 
     @property
     def label(self) -> str:

@@ -1,7 +1,7 @@
 """Lay the parameter-budget report out as one self-contained HTML page, images included."""
 
 from denoise_utils.measures import table
-from denoise_utils.measures.page import data_uri, document
+from denoise_utils.measures.frame import data_uri, document
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.reporting.findings import COLUMNS, EXEMPT, STRENGTHS, Report
 from denoise_utils.system.escaping import html

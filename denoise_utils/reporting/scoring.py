@@ -11,8 +11,8 @@ import numpy as np
 
 from denoise_utils import baselines, evaluation, noise, profiles
 from denoise_utils.measures import model_shapes
+from denoise_utils.measures.table import NOISY
 from denoise_utils.opening import remedies
-from denoise_utils.reporting.findings import NOISY
 from denoise_utils.system import failures, stopping
 
 if TYPE_CHECKING:

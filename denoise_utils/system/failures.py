@@ -4,8 +4,8 @@ import logging
 import sys
 import traceback
 from contextlib import contextmanager
-from importlib import metadata
 
+from denoise_utils.system import addresses
 from denoise_utils.system.escaping import plain
 
 FORESEEN = 2  # exit code of an error that its own message explains
@@ -42,12 +42,8 @@ def explain(error):
 
 def tracker():
     """Return where to report errors: the address that the installed package's metadata names, or words without it."""
-    try:
-        entries = metadata.metadata("denoise-utils").get_all("Project-URL") or []
-    except metadata.PackageNotFoundError:
-        entries = []
-    addresses = dict(entry.split(", ", 1) for entry in entries if ", " in entry)
-    return plain(addresses.get("Issues") or addresses.get("Repository") or TRACKER)
+    found = addresses.read_addresses()
+    return plain(found.get("Issues") or found.get("Repository") or TRACKER)
 
 
 def trace(error):

@@ -13,7 +13,7 @@ def _conv(x, filters, padding="same", **options):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu", **options)(x)
 
 
-def project_c_pooling():
+def project_c_pooling() -> keras.Model:
     """Build project C's own answer: filters 16-8-4, code 4x4x4; 3,369 parameters."""
     inputs = x = layers.Input((28, 28, 1))
     for filters in (16, 8, 4):
@@ -25,7 +25,7 @@ def project_c_pooling():
     return keras.Model(inputs, to_image(x), name="project_c_pooling")
 
 
-def project_c_dense():
+def project_c_dense() -> keras.Model:
     """Build another answer to the same assignment: a dense code of 11 numbers; 3,552 parameters."""
     inputs = layers.Input((28, 28, 1))
     x = layers.Conv2D(1, 18, padding="same", activation="relu")(inputs)
@@ -38,7 +38,7 @@ def project_c_dense():
     return keras.Model(inputs, x, name="project_c_dense")
 
 
-def project_c_transposed():
+def project_c_transposed() -> keras.Model:
     """Build the third answer: transposed convolutions; 3,279 parameters."""
     inputs = layers.Input((28, 28, 1))
     x = _conv(inputs, 12)
@@ -49,7 +49,7 @@ def project_c_transposed():
     return keras.Model(inputs, x, name="project_c_transposed")
 
 
-def project_w_small(penalty=1e-4):
+def project_w_small(penalty: float = 1e-4) -> keras.Model:
     """Build project W's small model: code 4x4x8 under an L1 activity `penalty`; 3,729 parameters."""
     inputs = x = layers.Input((28, 28, 1))
     for filters in (16, 8, 8):
@@ -62,7 +62,7 @@ def project_w_small(penalty=1e-4):
     return keras.Model(inputs, to_image(x), name="project_w_small")
 
 
-def project_w_big():
+def project_w_big() -> keras.Model:
     """Build project W's big model: added skips, a slope per pixel and channel; 3,284,993 parameters."""
 
     def activate(x):
@@ -82,7 +82,7 @@ def project_w_big():
     return keras.Model(inputs, to_image(x), name="project_w_big")
 
 
-def project_o_dense():
+def project_o_dense() -> keras.Model:
     """Build project O's dense model 784-128-50-128-784 on flattened images; 214,594 parameters."""
     inputs = layers.Input((28, 28, 1))
     x = layers.Flatten()(inputs)
@@ -92,7 +92,7 @@ def project_o_dense():
     return keras.Model(inputs, layers.Reshape((28, 28, 1))(x), name="project_o_dense")
 
 
-def project_g_nine_layers(batch_norm=True, leaky=True):
+def project_g_nine_layers(batch_norm: bool = True, leaky: bool = True) -> keras.Model:
     """Build project G's nine layers at full resolution; 51,057 parameters (50,705 trainable) with batch norm."""
     inputs = x = layers.Input((28, 28, 1))
     layout = [(layers.Conv2D, n) for n in (64, 32, 16, 8, 8, 16)] + [(layers.Conv2DTranspose, n) for n in (32, 64)]
@@ -105,7 +105,7 @@ def project_g_nine_layers(batch_norm=True, leaky=True):
     return keras.Model(inputs, x, name="project_g_nine_layers")
 
 
-def project_r_encoder_decoder():
+def project_r_encoder_decoder() -> keras.Model:
     """Build project R's colour model: code 10x10x128; 541,065 trainable parameters, 541,775 in all.
 
     PyTorch, which it was written in, does not count the statistics of batch normalisation.
@@ -123,7 +123,7 @@ def project_r_encoder_decoder():
     return keras.Model(inputs, decoder(encoder(inputs)), name="project_r")
 
 
-def tutorial_keras():
+def tutorial_keras() -> keras.Model:
     """Build the autoencoder of the common Keras tutorial: two poolings, 32 filters; 28,353 parameters."""
     inputs = x = layers.Input((28, 28, 1))
     for _ in range(2):
@@ -133,7 +133,7 @@ def tutorial_keras():
     return keras.Model(inputs, to_image(x), name="tutorial_keras")
 
 
-def tutorial_tensorflow():
+def tutorial_tensorflow() -> keras.Model:
     """Build the autoencoder of the common TensorFlow tutorial: strides instead of poolings; 3,217 parameters."""
     inputs = x = layers.Input((28, 28, 1))
     for filters in (16, 8):

@@ -4,8 +4,10 @@ TensorFlow is imported only where something is trained.
 """
 
 import importlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,11 @@ from denoise_utils.profiles import Profile
 from denoise_utils.running.run_folder import Places
 from denoise_utils.running.settings import Settings
 from denoise_utils.zoo.fresh_noise import DRAWS, FreshNoise  # noqa: F401  a notebook lists the draws
+
+if TYPE_CHECKING:
+    import keras
+
+    from denoise_utils.training import Run
 
 COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
 
@@ -136,21 +143,30 @@ RIVALS["clutter_medium_soap"] = replace(REFERENCES["clutter_medium"], settings=S
 ALL = RECIPES | REFERENCES | STEPS | LONG | RIVALS
 
 
-def find_recipe(name):
+def find_recipe(name: str) -> Recipe:
     """Return the recipe called `name`, or raise ValueError that names them all."""
     if name not in ALL:
         raise ValueError(f'Expected a model of {", ".join(ALL)}, got "{name}".')
     return ALL[name]
 
 
-def check_data(names, profile):
+def check_data(names: Iterable[str], profile: Profile) -> None:
     """Raise FileNotFoundError unless all that the recipes `names` train on is here, or the profile has stand-ins."""
     tasks = [noise.TASKS[find_recipe(name).task] for name in names]
     for dataset in {name: None for task in tasks for name in (task.dataset, task.overlay) if name}:
         data.load_splits(dataset, num_train=1, num_val=1, num_test=1, profile=profile.name)
 
 
-def load_task(recipe, *, num_train, num_val, num_test, profile, seed=0, noisy=noise.PARTS):
+def load_task(
+    recipe: Recipe,
+    *,
+    num_train: int | None,
+    num_val: int | None,
+    num_test: int | None,
+    profile: str,
+    seed: int = 0,
+    noisy: tuple[str, ...] = noise.PARTS,
+) -> tuple[noise.TaskData, np.ndarray, FreshNoise]:
     """Return the recipe's TaskData, its validation images damaged as in training, and its `augment`.
 
     The augment makes the fresh noise of each epoch; the TaskData's parts of `noisy` have the canonical one.
@@ -173,7 +189,7 @@ BUILDERS = {  # module and function, imported only where something is built
 }
 
 
-def builder(recipe, profile):
+def builder(recipe: Recipe, profile: Profile) -> "Callable[[], keras.Model]":
     """Return the function without arguments that builds the recipe's model; it has few steps in the profile "tiny"."""
     module, function = BUILDERS[recipe.build]
     options = recipe.options
@@ -195,7 +211,9 @@ def places_of(name: str, profile: Profile, seed: int = 0) -> Places:
     return Places(profile.runs, saved, profile.shelf)
 
 
-def train(name: str, profile: Profile, *, seed: int = 0, places: Places | None = None, tell=None, **changes):
+def train(
+    name: str, profile: Profile, *, seed: int = 0, places: Places | None = None, tell: Callable | None = None, **changes
+) -> "Run":
     """Train the model `name` of ALL as a run of the profile and return the Run.
 
     A killed run goes on at its next epoch; a finished one is loaded, as is the saved model of that name (or, under

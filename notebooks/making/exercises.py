@@ -1,10 +1,7 @@
 """Put the solutions of exercises in their cells, and tell which of them the checks do not call right."""
 
-import re
-
 import jupytext
 
-TITLE = re.compile(r"exercise (\d+)")
 WRONG = ("not yet", "not answered yet")  # how a line of lessons.check begins that is not "right"
 
 

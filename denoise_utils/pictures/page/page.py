@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_utils import data, saving
+from denoise_utils import data, profiles, saving
 from denoise_utils.pictures.page import network
 
 MODELS = ("clutter_small", "clutter_tiny", "clutter_cap_baseline", "watermark_small", "gaussian_small")
@@ -59,4 +59,4 @@ def render(found):
     loader = jinja2.FileSystemLoader(HERE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     files = {path.name: path.read_text("utf-8") for path in HERE.iterdir() if path.suffix in (".css", ".js")}
-    return environment.get_template("template.html").render(found=found, files=files) + "\n"
+    return environment.get_template("template.html").render(found=found, files=files, cap=profiles.CAP) + "\n"
