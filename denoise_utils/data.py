@@ -156,3 +156,19 @@ def load_pairs(noisy_path: str | Path, clean_path: str | Path) -> tuple[np.ndarr
     with np.errstate(all="ignore"):  # what is not finite, or too large for float32, is refused in words
         noisy, clean = np.float32(_into_range(noisy, noisy_path)), np.float32(clean)
     return check_images(noisy, f"noisy images of {noisy_path}"), check_images(clean, f"clean images of {clean_path}")
+
+
+def split_pairs(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of train, val and test as the assignment has them: 10 % test, 20 % of the rest val.
+
+    Raises ValueError unless the clean images are at least 20 gray ones of 28x28.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if clean.shape[1:] != (profiles.SIDE, profiles.SIDE, 1):
+        raise ValueError(f"Expected gray pairs of {profiles.SIDE} pixels a side, got {clean.shape}: cut or pad them.")
+    if len(clean) < 20:
+        raise ValueError(f"Expected at least 20 pairs, got {len(clean)}: three parts are made of them, so add more.")
+    rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)
+    train, val = train_test_split(rest, test_size=0.2, random_state=0)
+    return train, val, test

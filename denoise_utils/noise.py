@@ -230,19 +230,12 @@ def assignment_task() -> str:
 
 
 def _load_own_pairs(num_train, num_val, num_test):
-    """Split the pickles of DENOISE_PAIRS as the assignment does: 10 % test, 20 % of the rest val."""
-    from sklearn.model_selection import train_test_split
-
+    """Load the pickles of DENOISE_PAIRS in three parts."""
     paths = [path.strip() for path in os.environ.get("DENOISE_PAIRS", "").split(",")]
     if len(paths) != 2 or not all(paths):
         raise ValueError('Expected DENOISE_PAIRS as "noisy.pkl,clean.pkl", got ' + repr(",".join(paths)))
     noisy, clean = data.load_pairs(*(profiles.resolve(path) for path in paths))
-    if clean.shape[1:] != (profiles.SIDE, profiles.SIDE, 1):
-        raise ValueError(f"Expected gray pairs of {profiles.SIDE} pixels a side, got {clean.shape}: cut or pad them.")
-    if len(clean) < 20:
-        raise ValueError(f"Expected at least 20 pairs, got {len(clean)}: three parts are made of them, so add more.")
-    rest, test = train_test_split(np.arange(len(clean)), test_size=0.1, random_state=0)
-    train, val = train_test_split(rest, test_size=0.2, random_state=0)
+    train, val, test = data.split_pairs(clean)
     rows = [train[:num_train], val[:num_val], test[:num_test]]
     names = [os.path.basename(path) for path in paths]
     about = {"noise": {"files": names}, "datasets": {"pairs": sources.hash_arrays(noisy, clean)}}
