@@ -343,16 +343,12 @@ def builds_afresh(hypermodel):
     return all(np.array_equal(a, b) for a, b in zip(start, weights, strict=True))
 
 
-hint = "Where is the model made, and where is it seeded? Both belong into build."
-
-
 def has_searched(tuner):
-    """Say whether a tuner finished both trials, with models that all start alike."""
     done = [one for one in tuner.oracle.trials.values() if one.status == "COMPLETED"]
     return len(done) == 2 and builds_afresh(ProjectC())
 
 
-lessons.check(answer_2, has_searched, hint)
+lessons.check(answer_2, has_searched, "Where is the model made, and where is it seeded?")
 
 # %% [markdown]
 # ### Exercise 3 (open): beat the grid

@@ -157,15 +157,13 @@ lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", p
 
 # %% tags=["timing"]
 def schedule(trials, machines):
-    """Return the wall time in seconds, and how many machines got a trial."""
     free = [0.0] * machines  # the moment from which each machine is free
     for seconds in trials:
         heapq.heapreplace(free, free[0] + seconds)
     return max(free), sum(moment > 0 for moment in free)
 
 
-trials = [7.0, 13.0] * 56
-rows = []
+trials, rows = [7.0, 13.0] * 56, []
 for machines in (1, 2, 10, 100, 1000):
     wall, used = schedule(trials, machines)
     row = {"machines": machines, "used": used, "wall": wall, "gain": sum(trials) / wall}
