@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-PATIENCE = 120  # seconds: Keras 2 looks for ever for a call that Keras 3 counts otherwise, of a model inside a model
+PATIENCE = 600  # seconds: Keras 2 looks for ever for a call that Keras 3 counts otherwise, of a model inside a model
 
 
 def stop(*_):
