@@ -1,6 +1,5 @@
 """What a notebook of the course does besides teaching: begin, find its models, check an exercise, hold a claim."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
@@ -68,7 +67,7 @@ def _fetch(name: str, path: Path) -> None:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             content = answer.read()
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:
         raise FileNotFoundError(f"Expected the model {name} at {address}, got: {error}. {do}") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(path) as temporary:
@@ -91,15 +90,15 @@ def claim(sentence: str, holds: bool, here: str, profile: profiles.Profile) -> N
         print(f"here: {here}. The text's full run says: {sentence}")
 
 
-def check(answer: Any, right: Any, hint: str) -> None:
+def check(answer: Any, right: Any, hint: str, *arguments: Any) -> None:
     """Print "right", the `hint`, or "not answered yet" for the `answer` of an exercise; never raise.
 
-    `answer` is a value, or a function without arguments that returns one, such as `lambda: count(model)`.
+    `answer` is a value, or a function that returns one when it is called with the `arguments`.
     It is not answered while it is `...` or None. `right` is the value expected (numbers and arrays to 1 in 1,000),
     or a function of the answer that returns whether it is right.
     """
     try:
-        value = answer() if callable(answer) else answer
+        value = answer(*arguments) if callable(answer) else answer
         if value is None or value is ...:
             print("not answered yet")
             return

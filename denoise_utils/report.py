@@ -29,8 +29,9 @@ def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report:
     report, by_task, unreadable = report or Report(cap), {}, []
     for path in saving.find_models(folder):
         try:
-            model, card = saving.load_model(path), saving.read_card(path)
-            row = _count(path, model, card, cap)
+            contents = safe_open.inspect_model(path)
+            model, card = saving.build_model(path, contents), saving.read_card(path)
+            row = _count(path, contents, model, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": Verdict.UNREADABLE, "reason": str(error)})
@@ -70,9 +71,8 @@ def _add_other_strengths(report, task, entries, judge, profile):
         report.elsewhere.extend(scoring.score_other_strengths(task, small, profile, judge))
 
 
-def _count(path, model, card, cap):
+def _count(path, contents, model, card, cap):
     """Return the row of a loaded model, without scores."""
-    contents = safe_open.inspect_model(path)
     count = contents.count
     task, role = card.get("task"), card.get("role")
     return {
@@ -166,6 +166,7 @@ def headline(report: Report) -> str:
     return "\n".join(lines)
 
 
+MARKS = "<!-- results: begin -->", "<!-- results: end -->"  # of the README
 LANDING = {  # what the README shows of the report, file by file, as it calls them there
     "clutter": {
         table.NOISY: table.NOISY,
@@ -202,9 +203,4 @@ def landing(rows: list[dict]) -> str:
 
 def update_readme(path: str | Path, report: Report) -> None:
     """Replace what stands between the README's two marks by the table of `landing`."""
-    path = Path(path)
-    before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- results: begin -->\n")
-    _, end, after = rest.partition("<!-- results: end -->")
-    if not (begin and end):
-        raise ValueError(f"Expected the marks <!-- results: begin --> and <!-- results: end --> in {path}.")
-    files.write_text(path, f"{before}{begin}\n{landing(report.rows)}\n\n{end}{after}")
+    files.replace_between(path, *MARKS, landing(report.rows))

@@ -79,7 +79,11 @@ def load_model(path: Path, max_bytes: int = safe_open.MAX_BYTES) -> "keras.Model
     Keras 1 or 2 computes what it did there; an only input, or output, stands in no dict or list.
     Raises FileNotFoundError, or ValueError with the reason; `max_bytes` bounds what is read and built.
     """
-    contents = safe_open.inspect_model(path, max_bytes)  # before the seconds that Keras takes to start
+    return build_model(path, safe_open.inspect_model(path, max_bytes))  # before the seconds that Keras takes to start
+
+
+def build_model(path: Path, contents: safe_open.Contents) -> "keras.Model":
+    """Do what `load_model` does, for a caller that has looked into the .h5 at `path` and has its `contents`."""
     _warn_of_another_card(path)
     try:
         with warnings.catch_warnings():
@@ -148,7 +152,7 @@ def _warn_of_another_card(path):
         warnings.warn(
             f"Expected {name} as its card describes it, got other bytes: it was changed, or its card was not "
             "written after it. Save it again, or remove the card.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -63,15 +63,6 @@ def write_table(root, repo):
     return "\n".join([*rows, "", f"Or open all in [a codespace]({CODESPACE.format(repo=repo)}).{fork}"])
 
 
-def update_readme(path, table):
-    """Put the table between the README's two marks; raise ValueError if it lacks them."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not end:
-        raise ValueError(f"Expected the marks {' and '.join(MARKS)} in {path}: put them where the table belongs.")
-    files.write_text(path, f"{before}{begin}\n\n{table}\n\n{end}{after}")
-
-
 def main(words=None, root=ROOT):
     """Write the address and the table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,7 +72,7 @@ def main(words=None, root=ROOT):
         parser.error(f'expected --repo as owner/name, got "{repo}"')
     if repo:
         replace_repo(root, old, repo)
-    update_readme(root / "README.md", write_table(root, repo or old))
+    files.replace_between(root / "README.md", *MARKS, write_table(root, repo or old))
     print(f"The course names {HOST}{repo or old}")
     return 0
 

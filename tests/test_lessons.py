@@ -43,6 +43,12 @@ def test_a_wrong_answer_gets_the_hint_and_never_raises(answer, right, capsys):
     assert capsys.readouterr().out.startswith("not yet: count again")
 
 
+def test_an_answer_that_is_a_function_is_called_with_what_the_check_gives(capsys):
+    lessons.check(lambda one, two: one - two, 3, "count again", 5, 2)
+    lessons.check(..., 3, "count again", 5, 2)
+    assert capsys.readouterr().out == "right\nnot answered yet\n"
+
+
 def test_a_claim_stops_the_full_profile_alone(capsys):
     full, quick = profiles.load_profile("full"), profiles.load_profile("quick")
     lessons.claim("small beats big", True, "34.7 > 29.3 dB", full)

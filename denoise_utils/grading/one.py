@@ -156,9 +156,10 @@ def grade(path, settings, pairs, note):
     except ValueError as error:
         return note(verdict=Verdict.BROKEN, reason=str(error))
     try:
-        count = safe_open.inspect_model(path).count
+        contents = safe_open.inspect_model(path)
+        count = contents.count
         note(parameters=count.parameters, **vars(count))
-        model = saving.load_model(path)
+        model = saving.build_model(path, contents)
     except (ValueError, OSError) as error:
         return note(verdict=Verdict.REFUSED, reason=remedies.read_reason(error))
     try:

@@ -86,6 +86,15 @@ def write_csv(path: Path, rows: Iterable[dict], columns: Iterable[str]) -> None:
     write_text(path, text.getvalue())
 
 
+def replace_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Put `text` between the marks `begin` and `end` of the file at `path`; raise ValueError if it lacks them."""
+    before, found, rest = Path(path).read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"Expected the marks {begin} and {end} in {path}: put them where the text belongs.")
+    write_text(path, f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of the file at `path` in hexadecimal."""
     with open(path, "rb") as file:

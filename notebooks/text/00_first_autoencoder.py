@@ -263,8 +263,7 @@ def is_a_picture(drawn):
     return drawn.shape == (50, 28, 28, 1) and in_range and drawn.std() > 0.01
 
 
-drawn = answer_2 if answer_2 is ... else lambda: np.asarray(answer_2()(eight))
-lessons.check(drawn, is_a_picture, hint)
+lessons.check(answer_2, lambda decoder: is_a_picture(np.asarray(decoder(eight))), hint)
 
 # %% [markdown]
 # ### Exercise 3 (open): a smaller bottleneck, a better denoiser?
