@@ -59,7 +59,7 @@ def measure_models(folder, profile):
     for name, model in load_denoisers(folder):
         make = partial(images_of, model)
         rows.append(measure_use(name, model.predict_on_batch, make, model.count_params()))
-    val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1, profile=profile.name).val
+    val = noise.load_task("gaussian", num_train=1, num_val=FEW, num_test=1, profile=profile).val
     noisy = np.concatenate([val.noisy] * (BATCH // FEW + 1))[:BATCH]
     slow = {"BM3D": FEW} if importlib.util.find_spec("bm3d") else {}
     for name, number in {"median": BATCH, "total variation": FEW, "non-local means": FEW, **slow}.items():

@@ -103,13 +103,13 @@ def tune(name: str, noisy: np.ndarray, clean: np.ndarray) -> TunedFilter:
     return min(candidates, key=lambda candidate: candidate.val_mse)
 
 
-def filter_all(pairs: TaskData, num_slow: int, cache: str | Path) -> dict[str, np.ndarray]:
-    """Return {title: images} of every filter on the test images of `pairs` (a noise.TaskData).
+def filter_all(task_data: TaskData, num_slow: int, cache: str | Path) -> dict[str, np.ndarray]:
+    """Return {title: images} of every filter on the test images of `task_data`.
 
     Each is tuned on validation images. BM3D, where it is installed, filters only the first
     `num_slow` test images, after a tenth as many to tune it; `cache` is a folder that keeps its results.
     """
-    val, test = pairs.val, pairs.test
+    val, test = task_data.val, task_data.test
     tuned = [tune(name, val.noisy, val.clean) for name in FILTERS]
     filtered = {f"filter: {one}": one(test.noisy) for one in tuned}
     if num_slow and importlib.util.find_spec("bm3d"):

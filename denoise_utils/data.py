@@ -73,12 +73,12 @@ def load_splits(
     num_val: int | None = None,
     num_test: int | None = None,
     seed: int = 0,
-    profile: str | None = None,
+    profile: profiles.Profile | None = None,
 ) -> Splits:
     """Load the dataset "mnist", "fashion_mnist", "cifar10" or "digits" in three parts.
 
     Test is the dataset's own test set, val a seeded tenth of its training set. `num_*` keep
-    the first so many of each part; None keeps all. In the profile "full" a dataset that is
+    the first so many of each part; None keeps all. In the full `profile` a dataset that is
     not here raises FileNotFoundError; otherwise images from scikit-learn take its place,
     which one line says and `label` carries into every table and figure.
     """
@@ -86,8 +86,8 @@ def load_splits(
 
     if name not in sources.SHAPES:
         raise ValueError(f'Expected a dataset of {", ".join(sources.SHAPES)}, got "{name}".')
-    profile = profile or profiles.load_profile().name
-    arrays, source, sha256 = sources.load_arrays(name, allow_bundled=profile != "full")
+    profile = profile or profiles.load_profile()
+    arrays, source, sha256 = sources.load_arrays(name, allow_bundled=profile.name != "full")
     rows = np.arange(len(arrays["x_train"]))
     train, val = train_test_split(rows, test_size=0.1, random_state=seed)
     test = np.arange(len(arrays["x_test"]))

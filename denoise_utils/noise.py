@@ -186,7 +186,7 @@ def load_task(
     num_val: int | None = None,
     num_test: int | None = None,
     seed: int = 0,
-    profile: str | None = None,
+    profile: profiles.Profile | None = None,
     noisy: tuple = PARTS,
     **strength,
 ) -> TaskData:
@@ -200,7 +200,7 @@ def load_task(
         return _load_own_pairs(num_train, num_val, num_test)
     if task not in TASKS:
         raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')
-    recipe, profile = TASKS[task], profile or profiles.load_profile().name
+    recipe, profile = TASKS[task], profile or profiles.load_profile()
     sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
     splits = data.load_splits(recipe.dataset, **sizes, seed=seed)
     over = data.load_splits(recipe.overlay, **sizes, seed=seed) if recipe.overlay else None

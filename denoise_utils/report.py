@@ -52,13 +52,13 @@ def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report:
 def _add_task(report, task, entries, judge, profile):
     """Add the rows and the sheets of one task; where its data is not here, its models without scores."""
     try:
-        pairs = scoring.load_pairs(task, profile)
+        task_data = scoring.load_task(task, profile)
     except FileNotFoundError as error:
         report.notes.append(f"The task {task} could not be scored. {error}")
         report.lacking += [] if task == "pairs" else [str(error)]
         report.rows += [entry.row for entry in entries]
         return
-    for found in scoring.score_task(task, entries, pairs, judge):
+    for found in scoring.score_task(task, entries, task_data, judge):
         report.rows.append(found.row)
         if found.sheet:
             report.sheets[found.row["file"]] = found.sheet

@@ -53,7 +53,7 @@ def denoise(model: "keras.Model", images: np.ndarray, *, per_channel: bool = Fal
     ValueError for a model that does not give back images of its input's size, or reaches too far to be cut.
     """
     found = survey(model)
-    largest = _bound_window(found)
+    largest = bound_window(found)
     model = saving.unwrap(model)
     images = np.asarray(images)
     stack = _as_stack(images)
@@ -62,7 +62,7 @@ def denoise(model: "keras.Model", images: np.ndarray, *, per_channel: bool = Fal
     if channels != wanted and not split:
         hint = "pass per_channel=True" if wanted == 1 else "repeat the channel, np.repeat(images, 3, axis=-1)"
         raise ValueError(f"Expected images of {wanted} channel(s), as this model takes, got {channels}: {hint}.")
-    down, across = (_cut(stack.shape[i], model.input_shape[i], found, largest) for i in (1, 2))
+    down, across = (cut_side(stack.shape[i], model.input_shape[i], found, largest) for i in (1, 2))
     if found.whole and down.window * across.window > largest**2:
         raise ValueError(
             f"Expected a picture of at most {largest} x {largest} pixels, got {stack.shape[1]} x {stack.shape[2]}: the "
@@ -93,17 +93,17 @@ def _as_stack(images):
     return stack if stack.dtype == np.uint8 else data.check_images(stack)
 
 
-def _cut(side, fixed, found, largest):
+def cut_side(side: int, fixed: int | None, found: reach.Reach, largest: int) -> Axis:
     """Return the Axis of a side of `side` pixels, for windows of `fixed` pixels, or of any size if that is None.
 
-    `found` is the model's reach.Reach. Raises ValueError if the side has to be cut and windows of `largest` pixels do
+    `found` is the model's reach. Raises ValueError if the side has to be cut and windows of `largest` pixels do
     not show what a pixel reaches.
     """
     if fixed:
         length, window, margin, ramp = max(side, fixed), fixed, 0, fixed // 2
     else:
-        length, margin, ramp = (_round_up(pixels, found.multiple) for pixels in (side, found.margin, RAMP))
-        window = min(length, max(_round_up(TILE, found.multiple), 4 * (2 * margin + ramp)), largest)
+        length, margin, ramp = (round_up(pixels, found.multiple) for pixels in (side, found.margin, RAMP))
+        window = min(length, max(round_up(TILE, found.multiple), 4 * (2 * margin + ramp)), largest)
         window = length if found.whole else window
         if window < length and window <= 2 * margin + ramp:
             raise ValueError(
@@ -124,7 +124,8 @@ def _cut(side, fixed, found, largest):
     return Axis(length, window, starts, [w / total[s : s + window] for s, w in zip(starts, weights, strict=True)])
 
 
-def _round_up(pixels, multiple):
+def round_up(pixels: int, multiple: int) -> int:
+    """Return the least multiple of `multiple` that is no less than `pixels`."""
     return math.ceil(pixels / multiple) * multiple
 
 
@@ -197,7 +198,7 @@ def _built(layer):
     return kept
 
 
-def _bound_window(found):
+def bound_window(found: reach.Reach) -> int:
     """Return the pixels of a window's side at most: what its largest tensor takes is bounded."""
     largest = math.isqrt(int((MAX_WHOLE if found.whole else MAX_BYTES) / (4 * found.numbers)))
     return max(largest // found.multiple, 1) * found.multiple

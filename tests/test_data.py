@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_splits_come_from_the_folder_with_the_datasets_own_test_set(folder):
     arrays = write_npz(folder / "mnist.npz")
-    splits = data.load_splits("mnist", profile="full")
+    splits = data.load_splits("mnist", profile=profiles.load_profile("full"))
     assert splits.source == "mnist.npz" and splits.label == "MNIST"
     assert np.array_equal(splits.test.images[..., 0] * 255, arrays["x_test"])
     assert np.array_equal(splits.test.labels, arrays["y_test"])
@@ -69,12 +69,12 @@ def test_hash_follows_the_pixels(folder):
 
 def test_full_without_data_names_the_file_and_the_place(folder):
     with pytest.raises(FileNotFoundError, match=r"mnist\.npz in DENOISE_DATA_DIR or .*data.*put mnist\.npz there"):
-        data.load_splits("mnist", profile="full")
+        data.load_splits("mnist", profile=profiles.load_profile("full"))
 
 
 @pytest.mark.parametrize(("name", "shape"), [("mnist", 1), ("fashion_mnist", 1), ("cifar10", 3), ("digits", 1)])
 def test_quick_without_data_falls_back_to_real_bundled_images(folder, capsys, name, shape):
-    splits = data.load_splits(name, profile="quick")
+    splits = data.load_splits(name, profile=profiles.load_profile("quick"))
     assert splits.label == ("bundled photographs" if name == "cifar10" else "bundled digits")
     assert splits.train.images.shape[-1] == shape
     assert splits.train.images.std() > 0.1 and len(splits.train.images) > 300
@@ -87,7 +87,7 @@ def test_bundled_patches_share_no_pixel(folder, monkeypatch):
     number = np.arange(2 * 100 * 160).reshape(2, 100, 160)
     photos = np.stack([number % 256, number // 256, 0 * number], axis=-1).astype(np.uint8)
     monkeypatch.setattr(datasets, "load_sample_images", lambda: SimpleNamespace(images=list(photos)))
-    splits = data.load_splits("cifar10", num_val=3, profile="quick")
+    splits = data.load_splits("cifar10", num_val=3, profile=profiles.load_profile("quick"))
     images = np.concatenate([part.images for part in (splits.train, splits.val, splits.test)])
     assert images.shape == (2 * 3 * (3 + 1), 32, 32, 3)  # of 120 and of 40 pixels in width
     pixels = np.round(images.reshape(-1, 3) * 255)
@@ -120,11 +120,11 @@ def test_stalled_download_is_given_up_and_not_tried_again_at_once(folder, monkey
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
     with SilentServer() as address:
         for _ in range(2):
-            assert data.load_splits("mnist", profile="quick").label == sources.BUNDLED
+            assert data.load_splits("mnist", profile=profiles.load_profile("quick")).label == sources.BUNDLED
             sources.load_arrays.cache_clear()
         assert len(asked) == 1
     with pytest.raises(FileNotFoundError, match="timed out"):
-        data.load_splits("mnist", profile="full")
+        data.load_splits("mnist", profile=profiles.load_profile("full"))
     assert socket.getdefaulttimeout() is None
 
 
@@ -136,7 +136,7 @@ def test_keras_own_copy_is_used_where_no_file_is(folder, monkeypatch):
     monkeypatch.delenv("DENOISE_OFFLINE")
     monkeypatch.setattr(profiles, "project_root", lambda: folder)
     monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: halves)
-    splits = data.load_splits("mnist", profile="full")
+    splits = data.load_splits("mnist", profile=profiles.load_profile("full"))
     assert splits.source == "keras.datasets" and splits.label == "MNIST"
     assert np.array_equal(splits.test.images[..., 0] * 255, arrays["x_test"])
 
@@ -238,13 +238,13 @@ def test_data_folder_that_is_none_is_named(folder, monkeypatch, named):
     (folder / "a file").write_text("x")
     monkeypatch.setenv("DENOISE_DATA_DIR", str(folder / named))
     with pytest.raises(ValueError, match=f"DENOISE_DATA_DIR to name a folder, got .*{named}: correct or unset"):
-        data.load_splits("mnist", profile="quick")
+        data.load_splits("mnist", profile=profiles.load_profile("quick"))
 
 
 def test_data_folder_of_a_user_who_is_none_is_named(folder, monkeypatch):
     monkeypatch.setenv("DENOISE_DATA_DIR", "~nobody-of-this-name/data")
     with pytest.raises(ValueError, match="DENOISE_DATA_DIR to name a folder, got ~nobody-of-this-name/data"):
-        data.load_splits("mnist", profile="quick")
+        data.load_splits("mnist", profile=profiles.load_profile("quick"))
 
 
 def test_npy_named_npz_is_refused(folder):

@@ -201,7 +201,7 @@ def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
     assert np.array_equal(exams[0].test.clean, exams[2].test.clean)
     (clutter.test.noisy / 2).dump(tmp_path / "X.pkl")
     clutter.test.clean.dump(tmp_path / "Y.pkl")
-    own = everyone.load_exam("clutter", seed=1, num_images=20, pairs=(tmp_path / "X.pkl", tmp_path / "Y.pkl"))
+    own = everyone.load_exam("clutter", seed=1, num_images=20, pickles=(tmp_path / "X.pkl", tmp_path / "Y.pkl"))
     assert own.label == "X.pkl + Y.pkl" and own.test.labels is None and len(own.test.noisy) == 20
     assert np.array_equal(own.test.noisy, clutter.test.noisy[:20] / 2)  # in [0, 1] already: left as it is
     settings, pairs = (

@@ -171,12 +171,12 @@ def test_every_layer_of_the_table_is_built_here():
 def test_picture_in_tiles_is_the_picture_whole(kind, seed, monkeypatch, rng):
     model = build(kind, seed)
     found = reuse.survey(model)
-    sides = [reuse._round_up(side, found.multiple) for side in (190, 170)]
+    sides = [reuse.round_up(side, found.multiple) for side in (190, 170)]
     image = rng.random((1, *sides, 1), dtype=np.float32)
     expected = model.predict_on_batch(image)
     monkeypatch.setattr(reuse, "TILE", 16)
     monkeypatch.setattr(reuse, "RAMP", 2)
-    cut = reuse._cut(sides[0], None, found, 4096).window < sides[0]
+    cut = reuse.cut_side(sides[0], None, found, 4096).window < sides[0]
     assert cut == (not found.whole) and (bool(found.whole) or kind not in SEES_ALL)
     assert expected.shape == image.shape and np.ptp(expected) > 1e-3, "or this test proves nothing"
     assert np.abs(reuse.denoise(model, image) - expected).max() < 1e-5

@@ -10,7 +10,7 @@ from denoise_utils.opening import safe_open
 from denoise_utils.zoo import recipes, step_variants
 from tests.conftest import ABOUT
 
-SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": "tiny"}
+SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": profiles.load_profile("tiny")}
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -66,9 +66,10 @@ def test_reference_is_over_the_cap_and_takes_images(name):
 def test_reference_keeps_its_own_optimizer(tmp_path):
     profile = replace(profiles.load_profile("tiny"), root=tmp_path)
     run = recipes.train("clutter_medium", profile)
-    kept = {key: run.settings[key] for key in ("optimizer", "batch_size", "learning_rate", "schedule", "clipnorm")}
-    assert kept == recipes.COMMON | recipes.REFERENCES["clutter_medium"].settings
-    assert (kept["optimizer"], run.settings["augment"]) == ("adam", "fresh_noise")
+    own = recipes.REFERENCES["clutter_medium"].settings
+    for key in ("optimizer", "batch_size", "learning_rate", "schedule", "clipnorm"):
+        assert run.settings[key] == own[key]
+    assert (own["optimizer"], run.settings["augment"]) == ("adam", "fresh_noise")
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)

@@ -34,7 +34,7 @@ def tied_model(steps=8, strides=2, channels=1):
 def cut(side, model):
     """Return how a side of so many pixels is cut for `model`."""
     found = reuse.survey(model)
-    return reuse._cut(side, None, found, reuse._bound_window(found))
+    return reuse.cut_side(side, None, found, reuse.bound_window(found))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_blended_windows_beat_windows_side_by_side(digits):
 def test_weights_of_windows_add_up_to_one():
     whole = (28, None, 1, 6)  # a side of twice the reach and a ramp, which is no longer than its one window
     for side, fixed, multiple, reach in ((100, 28, 1, 0), (29, 28, 1, 0), (28, 28, 1, 0), (5000, None, 8, 50), whole):
-        axis = reuse._cut(side, fixed, Reach(multiple, reach, 1), 4096)
+        axis = reuse.cut_side(side, fixed, Reach(multiple, reach, 1), 4096)
         total = np.zeros(axis.length)
         for start, weights in zip(axis.starts, axis.weights, strict=True):
             assert start % multiple == 0
@@ -271,7 +271,7 @@ def test_window_is_bounded_at_the_scale_of_the_widest_layer():
     assert cut(4000, finer).window == 724  # 256 numbers for a pixel
     coarser = layers.Conv2D(512, 3, strides=8, padding="same")(inputs)
     coarser = keras.Model(inputs, layers.Conv2D(1, 1)(layers.UpSampling2D(8)(coarser)))
-    found = [reuse._bound_window(reuse.survey(model)) for model in (coarser, dilated(512, [1]))]
+    found = [reuse.bound_window(reuse.survey(model)) for model in (coarser, dilated(512, [1]))]
     assert found == [512, 512]
 
 

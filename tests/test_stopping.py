@@ -98,7 +98,7 @@ def test_ctrl_c_at_any_line_of_a_command_and_at_every_call_after_it(tmp_path):
         told = [line for line in said.splitlines() if line.startswith("stopped: ")]
         assert len(told) == bool(code) and said.splitlines()[-1:] == told
         if "Exception ignored" in said:  # a generator was just begun: Python drops what comes while it takes it away
-            assert presses == 2
+            assert presses >= 2  # how many were heard before the drop depends on when Python collects its garbage
         else:
             assert presses > 0 and still_pressing and len(said.splitlines()) == len(told)  # all others were not heard
     assert found[0][1] == "stopped: nothing was begun\n"

@@ -60,7 +60,7 @@ def search(arguments):
     profile = profiles.load_profile(arguments.profile)
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
-    task_data = noise.load_task(task, **sizes, profile=profile.name)
+    task_data = noise.load_task(task, **sizes, profile=profile)
     _start_keras()
     from tensorflow.errors import OpError
 
@@ -135,13 +135,13 @@ def grade(arguments):
     if out.is_file():
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
     num_images = arguments.images or profile.num_test
-    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile.name, "pairs": arguments.pairs}
+    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile, "pickles": arguments.pairs}
     grades = everyone.grade(
         found,
         everyone.load_exam(arguments.task, **sizes),
         out / "kept",
         cap=arguments.cap,
-        judge=profile.root / "models",
+        judge_folder=profile.root / "models",
         jobs=arguments.jobs,
         limits=supervise.Limits(arguments.timeout, arguments.memory),
         tell=lambda name, row: print(f"{plain(name)}: {page.describe(row)}", flush=True),
@@ -203,6 +203,6 @@ def _write_steps(out, profile):
     from denoise_utils.pictures import steps
 
     model = saving.load_model(profile.models / f"{profiles.TASK}_small.h5")
-    pairs = noise.load_task(profiles.TASK, num_train=1, num_test=1, profile=profile.name)
+    pairs = noise.load_task(profiles.TASK, num_train=1, num_test=1, profile=profile)
     size = steps.write_steps(out, model, pairs.val.noisy)
     print(f"Written to {plain(out)}: {size:,} bytes, {steps.NUM_SHOWN} pictures")

@@ -46,35 +46,35 @@ class Grades:
     left_out: list = field(default_factory=list)
 
 
-def load_exam(task, *, seed, num_images=None, profile=None, pairs=None):
+def load_exam(task, *, seed, num_images=None, profile=None, pickles=None):
     """Return the noise.TaskData whose test images, damaged under `seed`, every submission gets.
 
-    `pairs` (two paths) replaces them by a grader's own, as of data.load_pairs.
+    `pickles` (two paths, noisy and clean) replaces them by a grader's own, as of data.load_pairs.
     """
-    if not pairs:
+    if not pickles:
         return noise.load_task(task, num_train=1, num_val=1, num_test=num_images, seed=seed, profile=profile)
-    noisy, clean = data.load_pairs(*pairs)
-    names = [os.path.basename(path) for path in pairs]
+    noisy, clean = data.load_pairs(*pickles)
+    names = [os.path.basename(path) for path in pickles]
     test = noise.Pairs(noisy[:num_images], clean[:num_images], None)
     return noise.TaskData("pairs", " + ".join(names), {"noise": {"files": names}, "seed": None}, test, test, test)
 
 
-def write_exam(exam, folder, cap, judge):
+def write_exam(exam, folder, cap, judge_folder):
     """Write the exam's images and settings to `folder` and return the settings; one.read_exam reads them.
 
-    `judge` is the folder of digit_judge.h5. The settings are everything that a result depends on beside the file.
+    `judge_folder` is that of digit_judge.h5. The settings are everything that a result depends on beside the file.
     """
     folder, test = Path(folder), exam.test
     folder.mkdir(parents=True)
     for name in ("noisy", "clean", "labels"):
         if getattr(test, name) is not None:
             np.save(folder / f"{name}.npy", getattr(test, name))
-    file = Path(judge) / "digit_judge.h5"
+    file = Path(judge_folder) / "digit_judge.h5"
     settings = {
         "task": exam.task,
         "images": sources.hash_arrays(test.noisy, test.clean),
         "cap": cap,
-        "judge": str(judge) if file.is_file() else None,
+        "judge": str(judge_folder) if file.is_file() else None,
         "judge_sha256": files.hash_file(file) if file.is_file() else None,
         "code": _hash_code(),
     }
@@ -97,7 +97,7 @@ def _environment():
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
-def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lambda name, row: None):
+def grade(submissions, exam, cache, *, cap, judge_folder, jobs=1, limits=None, tell=lambda name, row: None):
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
     Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name and
@@ -108,7 +108,7 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, tell=lam
     submissions, grades.left_out = _leave_out(submissions, tell)
     yardstick = Submission(NOISY, None)
     with tempfile.TemporaryDirectory(prefix="grade-") as work:
-        settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge), sort_keys=True)
+        settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge_folder), sort_keys=True)
         keys = {one: _key(settings, one) for one in (yardstick, *submissions) if one.path or one is yardstick}
         first = {key: one for one, key in reversed(keys.items())}  # of those with equal files
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}

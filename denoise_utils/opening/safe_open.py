@@ -116,7 +116,7 @@ def _inspect(file, version, max_bytes, longest):
     with _explained():
         allow_list.check_depth(config)
         modern = keras2.modernise(config, version, container.read_text(file, "backend"))
-    layers = _follow(modern, max_bytes)
+    layers = follow_layers(modern, max_bytes)
     each = 8 if '"float64"' in text else 4  # bytes
     if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
@@ -129,7 +129,7 @@ def _inspect(file, version, max_bytes, longest):
     return Contents(layers, count, version, modern, old)
 
 
-def _follow(config, max_bytes):
+def follow_layers(config: dict, max_bytes: int) -> list:
     """Return the layers of an admitted config, as parts.Layer."""
     with _explained():
         allow_list.check_depth(config)

@@ -38,7 +38,7 @@ class Scored:
     sheet: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def load_pairs(task: str, profile: profiles.Profile) -> noise.TaskData:
+def load_task(task: str, profile: profiles.Profile) -> noise.TaskData:
     """Load the noisy and clean images of a task; raise FileNotFoundError where its data is not here."""
     if task == "pairs" and noise.assignment_task() != "pairs":
         raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
@@ -46,21 +46,21 @@ def load_pairs(task: str, profile: profiles.Profile) -> noise.TaskData:
 
 
 def _sizes(profile):
-    return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile.name}
+    return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile}
 
 
 def score_task(
-    task: str, entries: Iterable[Entry], pairs: noise.TaskData, judge: "keras.Model | None"
+    task: str, entries: Iterable[Entry], task_data: noise.TaskData, judge: "keras.Model | None"
 ) -> Iterator[Scored]:
     """Yield the rows of one task: its noisy input, its best filter, clean images, then its models.
 
     `judge` reads digits, or is None. The row of a model that cannot be scored has the reason instead.
     """
     if task == DIGITS:
-        yield from _score_each(entries, lambda model: _score_judge(model, pairs))
+        yield from _score_each(entries, lambda model: _score_judge(model, task_data))
         return
-    yield from map(Scored, _yardsticks(task, pairs, judge))
-    yield from _score_each(entries, lambda model: _score_denoiser(model, pairs, judge))
+    yield from map(Scored, _yardsticks(task, task_data, judge))
+    yield from _score_each(entries, lambda model: _score_denoiser(model, task_data, judge))
 
 
 def _score_each(entries: Iterable[Entry], score: Callable[["keras.Model"], Scored]) -> Iterator[Scored]:
@@ -74,21 +74,21 @@ def _score_each(entries: Iterable[Entry], score: Callable[["keras.Model"], Score
         yield Scored(entry.row | found.row, found.sheet)
 
 
-def _score_denoiser(model, pairs, judge):
+def _score_denoiser(model, task_data, judge):
     evaluation.check_images_model(model)
-    test = pairs.test
+    test = task_data.test
     output = _predict(model, test.noisy)
-    scores = _all_scores(output, _predict(model, pairs.val.noisy), pairs, judge)
+    scores = _all_scores(output, _predict(model, task_data.val.noisy), task_data, judge)
     shown = {"clean": test.clean, "noisy": test.noisy, "denoised": evaluation.clip(output)}
-    return Scored(scores | {"data": pairs.label}, {title: images[:NUM_SHOWN] for title, images in shown.items()})
+    return Scored(scores | {"data": task_data.label}, {title: images[:NUM_SHOWN] for title, images in shown.items()})
 
 
-def _score_judge(model, pairs):
-    output, labels = _predict(model, pairs.test.clean), pairs.test.labels
+def _score_judge(model, task_data):
+    output, labels = _predict(model, task_data.test.clean), task_data.test.labels
     if output.shape != (len(labels), 10):
         raise ValueError(f"expected ten probabilities per image, got {output.shape}")
     read = float(np.mean(output.argmax(axis=1) == labels))
-    return Scored({"legibility": read, "images": len(output), "data": pairs.label})
+    return Scored({"legibility": read, "images": len(output), "data": task_data.label})
 
 
 def score_other_strengths(
@@ -118,19 +118,20 @@ def _predict(model, images):
     return output
 
 
-def _all_scores(output, val_output, pairs, judge):
+def _all_scores(output, val_output, task_data, judge):
     """Return the report's scores of images made from the noisy test and validation images."""
-    val_bce = float(evaluation.bce(val_output, pairs.val.clean).mean())
-    return {"val_bce": val_bce} | evaluation.score(output, pairs.test, judge)
+    val_bce = float(evaluation.bce(val_output, task_data.val.clean).mean())
+    return {"val_bce": val_bce} | evaluation.score(output, task_data.test, judge)
 
 
-def _yardsticks(task, pairs, judge):
+def _yardsticks(task, task_data, judge):
     """Yield the rows of the untouched noisy input, of the best tuned filter and of clean images."""
-    tuned = [baselines.tune(name, pairs.val.noisy, pairs.val.clean) for name in baselines.FILTERS]
+    tuned = [baselines.tune(name, task_data.val.noisy, task_data.val.clean) for name in baselines.FILTERS]
     best = min(tuned, key=lambda one: one.val_mse)
-    row = {"task": task, "role": "yardstick", "verdict": None, "data": pairs.label}
+    row = {"task": task, "role": "yardstick", "verdict": None, "data": task_data.label}
     for name, make in ((NOISY, lambda noisy: noisy), (f"filter: {best}", best)):
-        yield {"file": name} | row | _all_scores(make(pairs.test.noisy), make(pairs.val.noisy), pairs, judge)
-    ceiling = evaluation.legibility(judge, pairs.test.clean, pairs.test.labels)
+        output, val_output = make(task_data.test.noisy), make(task_data.val.noisy)
+        yield {"file": name} | row | _all_scores(output, val_output, task_data, judge)
+    ceiling = evaluation.legibility(judge, task_data.test.clean, task_data.test.labels)
     if ceiling is not None:
-        yield {"file": "clean images"} | row | {"legibility": ceiling, "images": len(pairs.test.clean)}
+        yield {"file": "clean images"} | row | {"legibility": ceiling, "images": len(task_data.test.clean)}

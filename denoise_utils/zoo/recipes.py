@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from denoise_utils.training import Run
 
-COMMON = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
+# A recipe's name, epochs and loss are put in by `settings_of`.
+COMMON = Settings(
+    name="", epochs=0, optimizer="muon", batch_size=16, learning_rate=4e-3, schedule="cosine", clipnorm=1.0
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Recipe:
     """One model: its task, its builder's options, and how long it is trained.
 
     `strength` replaces parts of the task's canonical strength; `draw`, a name in DRAWS, makes one for each image;
-    `build` is a key of BUILDERS; `settings` replace those of COMMON.
+    `build` is a key of BUILDERS; `settings` lack what `settings_of` puts in.
     """
 
     task: str
@@ -40,7 +43,7 @@ class Recipe:
     draw: str | None = None
     loss: str = "binary_crossentropy"
     build: str = "tied_denoiser"
-    settings: dict = field(default_factory=dict)
+    settings: Settings = COMMON
 
 
 SMALL = {"filters": 16, "steps": 12}
@@ -61,9 +64,9 @@ RECIPES = {
     "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=2),
 }
 
-PLAIN = {"optimizer": "adam", "batch_size": 64, "learning_rate": 2e-3}
+PLAIN = replace(COMMON, optimizer="adam", batch_size=64, learning_rate=2e-3)
 # Chosen in short trainings on clutter (notebook 13); the other tasks take the same.
-LARGE = PLAIN | {"learning_rate": 6e-3}
+LARGE = replace(PLAIN, learning_rate=6e-3)
 SKIPS = {"filters": 32, "depth": 3}
 
 # To compare with; they see at least as many images as the capped model of their task. All but clutter_square and
@@ -80,7 +83,8 @@ REFERENCES = {
     "colour_big": Recipe("colour", PHOTOS, loss="mean_squared_error", build="unet", settings=LARGE, epochs=12),
 }
 
-SOAP = {"optimizer": "soap", "learning_rate": 5e-3, "clipnorm": None}
+SOAP = replace(COMMON, optimizer="soap", learning_rate=5e-3, clipnorm=None)
+EIGHTS = replace(SOAP, batch_size=8, learning_rate=4e-3)
 SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
 RELU = {"filters": 22, "steps": 16, "separable": True}
 
@@ -96,7 +100,7 @@ STEPS = {
     "step_relu": Recipe("clutter", RELU, settings=SOAP, epochs=2),
     "step_signs_muon": Recipe("clutter", SIGNS, epochs=2),
     "step_relu_muon": Recipe("clutter", RELU, epochs=2),
-    "step_signs_eights": Recipe("clutter", SIGNS, settings=SOAP | {"batch_size": 8, "learning_rate": 4e-3}, epochs=2),
+    "step_signs_eights": Recipe("clutter", SIGNS, settings=EIGHTS, epochs=2),
     "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=2),
     "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, settings=SOAP, epochs=2),
     "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, settings=SOAP, epochs=2),
@@ -133,7 +137,7 @@ LONG = {
 # The learning rates of the rivals, each after the 108,000 images that the steps are compared at.
 RATES = (2e-3, 6e-3, 1.8e-2)
 RIVALS = {
-    f"{name}_rate_{rate:g}": replace(REFERENCES[name], settings=PLAIN | {"learning_rate": rate}, epochs=2)
+    f"{name}_rate_{rate:g}": replace(REFERENCES[name], settings=replace(PLAIN, learning_rate=rate), epochs=2)
     for name in ("clutter_medium", "clutter_big", "clutter_project_w")
     for rate in RATES
 }
@@ -154,7 +158,7 @@ def check_data(names: Iterable[str], profile: Profile) -> None:
     """Raise FileNotFoundError unless all that the recipes `names` train on is here, or the profile has stand-ins."""
     tasks = [noise.TASKS[find_recipe(name).task] for name in names]
     for dataset in {name: None for task in tasks for name in (task.dataset, task.overlay) if name}:
-        data.load_splits(dataset, num_train=1, num_val=1, num_test=1, profile=profile.name)
+        data.load_splits(dataset, num_train=1, num_val=1, num_test=1, profile=profile)
 
 
 def load_task(
@@ -163,7 +167,7 @@ def load_task(
     num_train: int | None,
     num_val: int | None,
     num_test: int | None,
-    profile: str,
+    profile: Profile,
     seed: int = 0,
     noisy: tuple[str, ...] = noise.PARTS,
 ) -> tuple[noise.TaskData, np.ndarray, FreshNoise]:
@@ -201,8 +205,7 @@ def builder(recipe: Recipe, profile: Profile) -> "Callable[[], keras.Model]":
 def settings_of(name: str, profile: Profile, seed: int = 0) -> Settings:
     """Return the settings that the recipe `name` trains with in the profile, but for images and architecture."""
     recipe = find_recipe(name)
-    own = COMMON | recipe.settings
-    return Settings(name=name, seed=seed, epochs=profile.pick(recipe.epochs, 1), loss=recipe.loss, **own)
+    return replace(recipe.settings, name=name, seed=seed, epochs=profile.pick(recipe.epochs, 1), loss=recipe.loss)
 
 
 def places_of(name: str, profile: Profile, seed: int = 0) -> Places:
@@ -224,7 +227,7 @@ def train(
 
     recipe, settings = find_recipe(name), replace(settings_of(name, profile, seed), **changes)
     sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": 1}
-    found, val, fresh_noise = load_task(recipe, **sizes, profile=profile.name, noisy=("val",))
+    found, val, fresh_noise = load_task(recipe, **sizes, profile=profile, noisy=("val",))
     told = {} if recipe.draw else found.record["noise"]
     record = found.record | {"noise": told | {"drawn": recipe.draw or "canonical", "fresh": "in every epoch"}}
     return training.train_by(

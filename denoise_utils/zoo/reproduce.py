@@ -62,7 +62,7 @@ def _compare(old, new, recipe, profile):
     """Return the differences in weights and in test scores of two models of a recipe."""
     weights = zip(old.get_weights(), new.get_weights(), strict=True)
     differences = [float(np.abs(a - b).max()) if a.shape == b.shape else np.inf for a, b in weights]
-    sizes = {"num_train": 1, "num_val": 1, "num_test": profile.num_test, "profile": profile.name}
+    sizes = {"num_train": 1, "num_val": 1, "num_test": profile.num_test, "profile": profile}
     test = noise.load_task(recipe.task, **sizes, **recipe.strength).test
     scores = [evaluation.score_model(model, test) for model in (old, new)]
     keys = [key for key in MEASURES if scores[0][key] is not None]  # nobody is here to read digits

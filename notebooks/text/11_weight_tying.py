@@ -36,7 +36,7 @@ print(profiles.describe(profile, seed))
 # %%
 judge = evaluation.load_judge(profile.models)
 few = {"num_train": profile.pick(12000, 200), "num_val": profile.pick(2000, 100), "num_test": 1}
-pairs, _, fresh_noise = recipes.load_task(recipes.RECIPES["clutter_small"], **few, profile=profile.name)
+pairs, _, fresh_noise = recipes.load_task(recipes.RECIPES["clutter_small"], **few, profile=profile)
 floor = float(evaluation.bce_floor(pairs.val.clean).mean())
 print(f"{pairs.label}: {len(pairs.train.clean):,} train and {len(pairs.val.clean):,} val; the test comes last")
 
@@ -48,7 +48,7 @@ print(f"{pairs.label}: {len(pairs.train.clean):,} train and {len(pairs.val.clean
 # %%
 SOME, MANY = profile.pick((12, 16), (4, 6))  # steps; fewer in the quick profile, whose time goes into building graphs
 adam = {"optimizer": "adam", "batch_size": 32, "learning_rate": 6e-3}
-muon = recipes.COMMON  # batches of 16 at rate .004; what Muon is comes below
+muon = {"optimizer": "muon", "batch_size": 16, "learning_rate": 4e-3, "schedule": "cosine", "clipnorm": 1.0}
 screening = muon | adam | {"epochs": profile.pick(3, 1), "runs": profile.runs, "name": "tying_screen"}
 targets = (pairs.train.clean, pairs.val.clean)
 
@@ -504,7 +504,7 @@ def prepare(task):
     """Return (clean training images, val pairs, settings, builders of the tied family) of a task."""
     recipe = dataclasses.replace(recipes.RECIPES[f"{task}_small"], draw=None)
     half = few | {"num_train": few["num_train"] // 2}
-    found, _, fresh = recipes.load_task(recipe, **half, profile=profile.name)
+    found, _, fresh = recipes.load_task(recipe, **half, profile=profile)
     settings = screening | {"augment": fresh, "loss": recipe.loss, "record": found.record | {"fresh": True}}
     tied = {
         f"tied, {filters} filters": partial(
@@ -686,7 +686,7 @@ Markdown(" ".join([f"The lowest: *{best['name']}; {best['drawn']}*, {best['bce']
 def compare_steps(task):
     """Train a model of each kind for a task of many strengths; return (its pairs, kind to run)."""
     recipe = recipes.RECIPES[f"{task}_small"]
-    found, _, fresh = recipes.load_task(recipe, **few, profile=profile.name)
+    found, _, fresh = recipes.load_task(recipe, **few, profile=profile)
     settings = screening | muon | {"augment": fresh, "name": f"{task}_screen"}
     settings["record"] = found.record | {"drawn": recipe.draw}
     sides = (found.train.clean, found.train.clean), (found.val.noisy, found.val.clean)

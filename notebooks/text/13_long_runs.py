@@ -81,7 +81,7 @@ tried = {rate: recipes.train("clutter_project_w", few, learning_rate=rate, epoch
 
 # %%
 learned, _, fresh_noise = recipes.load_task(
-    recipes.REFERENCES["clutter_project_w"], **sizes | {"num_train": 2560, "num_val": 1}, profile=profile.name
+    recipes.REFERENCES["clutter_project_w"], **sizes | {"num_train": 2560, "num_val": 1}, profile=profile
 )
 settling = fresh_noise(learned.train.clean, np.random.default_rng(seed))
 found = {

@@ -46,7 +46,7 @@ def describe(path):
 
 def sprite(name):
     """Return two validation images of each class of a dataset: uint8, one below the other, in base64; and labels."""
-    val = data.load_splits(name, num_train=1, num_test=1, profile="full").val
+    val = data.load_splits(name, num_train=1, num_test=1, profile=profiles.load_profile("full")).val
     rows = np.concatenate([np.flatnonzero(val.labels == label)[:EACH] for label in range(10)])
     pixels = np.rint(val.images[rows] * 255).astype(np.uint8)
     return {"pixels": base64.b64encode(pixels.tobytes()).decode(), "labels": val.labels[rows].tolist()}
