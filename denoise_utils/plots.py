@@ -38,15 +38,19 @@ def _note(figure: Figure, label: str) -> Figure:
 
 
 def show_images(
-    rows: dict[str, np.ndarray], clean: np.ndarray | None = None, label: str = "", titles: list[str] | None = None
+    rows: dict[str, np.ndarray],
+    clean: np.ndarray | None = None,
+    label: str = "",
+    titles: list[str] | None = None,
+    inches: float = 1.05,
 ) -> Figure:
     """Draw `rows` (title to images (N, H, W, C)) as rows of N pictures.
 
     With `clean` (N, H, W, C), each picture of another row carries its PSNR in dB. `titles`
-    (N strings) stand over the first row.
+    (N strings) stand over the first row; a picture is `inches` wide.
     """
     num_columns = max(len(images) for images in rows.values())
-    size = (1.05 * num_columns + 0.9, 1.22 * len(rows) + 0.1)
+    size = (inches * num_columns + 0.9, (inches + 0.17) * len(rows) + 0.1)
     figure, axes = plt.subplots(len(rows), num_columns, figsize=size, squeeze=False)
     for number, (line, (name, images)) in enumerate(zip(axes, rows.items(), strict=True)):
         scores = None if clean is None else evaluation.psnr(images, clean)

@@ -8,7 +8,7 @@ from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import safe_open, work
 from denoise_utils.reporting import page, scoring
-from denoise_utils.reporting.findings import COLUMNS, EXEMPT, STRENGTHS, Report
+from denoise_utils.reporting.findings import COLUMNS, EXEMPT, LISTED, STRENGTHS, Report, list_rows
 from denoise_utils.reporting.scoring import DIGITS, Entry
 from denoise_utils.system import escaping, failures, files
 
@@ -16,68 +16,81 @@ if TYPE_CHECKING:
     import keras
 
 ELSEWHERE = "the models within the cap, on the same test images; without any error a picture counts as 100 dB"
+TABLES = "Each task begins with its noisy input and the classical filter with the lowest error on validation images. "
+TABLES += (
+    f"Models are ranked by {table.MEASURES[profiles.RANKED_BY].name}: {table.MEASURES[profiles.RANKED_BY].explain()}. "
+)
+TABLES += "The same seeded noise for all models of a table. budget.csv has more columns."
 
 
 def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None) -> Report:
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
-    Each task that a model is for begins with the untouched noisy input and the best of the
-    classical filters, tuned on validation images. A file that fails gets a row with its reason.
-    The project's own models within the cap are scored under their task's other strengths, too.
-    A `report` that is given is filled row by row: what was scored is in it if this is stopped.
+    A model is scored under the noise that its card names, if that is one of its task's strengths, else under the
+    canonical one. Each group of models begins with the untouched noisy input and the best of the classical filters,
+    tuned on validation images. A file that fails gets a row with its reason. The project's own models within the cap
+    are scored under their task's other strengths, too. A `report` that is given is filled row by row: what was scored
+    is in it if this is stopped.
     """
-    report, by_task, unreadable = report or Report(cap), {}, []
+    report, groups, unreadable = report or Report(cap), {}, []
     for path in saving.find_models(folder):
         try:
             contents = safe_open.inspect_model(path)
             model, card = saving.build_model(path, contents), saving.read_card(path)
-            row = _count(path, contents, model, card, cap)
+            row, strength = _count(path, contents, model, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": Verdict.UNREADABLE, "reason": str(error)})
             continue
-        by_task.setdefault(row["task"], []).append(Entry(row, model))
-    judge = _find_judge(report, folder, profile, by_task.get(DIGITS, []))
+        groups.setdefault((row["task"], row["noise"]), (strength, []))[1].append(Entry(row, model))
+    judge = _find_judge(report, folder, profile, groups.get((DIGITS, ""), ({}, []))[1])
     try:
-        for task in sorted(by_task):
-            entries = sorted(by_task[task], key=lambda entry: entry.row["parameters"])
-            _add_task(report, task, entries, judge, profile)
+        for (task, _), (strength, entries) in sorted(
+            groups.items(), key=lambda group: (group[0][0], bool(group[1][0]))
+        ):
+            entries.sort(key=lambda entry: entry.row["parameters"])
+            _add_task(report, strength, entries, judge, profile)
             if is_ours(folder, profile):
-                _add_other_strengths(report, task, entries, judge, profile)
+                _add_other_strengths(report, task, strength, entries, judge, profile)
     finally:
         report.rows += unreadable
     return report
 
 
-def _add_task(report, task, entries, judge, profile):
-    """Add the rows and the sheets of one task; where its data is not here, its models without scores."""
+def _add_task(report, strength, entries, judge, profile):
+    """Add the rows and the sheets of one task and noise; where its data is not here, its models without scores."""
+    about = {key: entries[0].row[key] for key in ("task", "noise")}
+    task = about["task"]
     try:
-        task_data = scoring.load_task(task, profile)
+        task_data = scoring.load_task(task, profile, strength)
     except FileNotFoundError as error:
         report.notes.append(f"The task {task} could not be scored. {error}")
         report.lacking += [] if task == "pairs" else [str(error)]
         report.rows += [entry.row for entry in entries]
         return
-    for found in scoring.score_task(task, entries, task_data, judge):
+    for found in scoring.score_task(entries, task_data, about, judge):
         report.rows.append(found.row)
         if found.sheet:
             report.sheets[found.row["file"]] = found.sheet
 
 
-def _add_other_strengths(report, task, entries, judge, profile):
+def _add_other_strengths(report, task, home, entries, judge, profile):
     """Add how those within the cap that could be scored do under the task's other strengths."""
     small = [one for one in entries if one.row["verdict"] == Verdict.PASS and one.row["file"] in report.sheets]
     if small:
-        report.elsewhere.extend(scoring.score_other_strengths(task, small, profile, judge))
+        report.elsewhere.extend(scoring.score_other_strengths(task, home, small, profile, judge))
 
 
 def _count(path, contents, model, card, cap):
-    """Return the row of a loaded model, without scores."""
+    """Return the row of a loaded model, without scores, and the strength of the noise that it is scored under."""
     count = contents.count
     task, role = card.get("task"), card.get("role")
-    return {
+    task = task if task in (DIGITS, "pairs", *noise.TASKS) else profiles.TASK
+    strength = scoring.find_strength(task, card)
+    row = {
         "file": path.name,
-        "task": task if task in (DIGITS, "pairs", *noise.TASKS) else profiles.TASK,
+        "task": task,
+        "noise": scoring.tell_noise(task, strength),
         "role": role if role in EXEMPT else "capped",
         "parameters": count.parameters,
         "trainable": count.trainable,
@@ -86,6 +99,7 @@ def _count(path, contents, model, card, cap):
         "verdict": judge_size(count.parameters, cap),
         "kilobytes": path.stat().st_size / 1000,
     }
+    return row, strength
 
 
 def _count_work(config, shape):
@@ -117,17 +131,17 @@ def _find_judge(report, folder, profile, entries) -> "keras.Model | None":
 
 
 def markdown(report: Report) -> str:
-    """Return the report as Markdown."""
-    caption = f"{report.label}; the same seeded noise for all models of a task; sd over images; "
-    caption += f"BCE and excess in {table.MEASURES['bce'].unit}; "
-    caption += "filter: the one with the lowest error on validation images"
-    tables = evaluation.format_table(report.rows, COLUMNS, caption if report.label else "not scored")
+    """Return the report as Markdown: a table of seven columns for each task and noise, then what could not be read."""
+    parts = ["# Parameter budget", TABLES if report.label else "Nothing was scored."]
+    for (task, noisy), rows in report.groups.items():
+        scored = next((row for row in rows if "images" in row), {})
+        caption = f"{scored['data']}, {scored['images']:,} test images" if "data" in scored else ""
+        parts += [f"## {task}{noisy and ', ' + noisy}", evaluation.format_table(list_rows(rows), LISTED, caption)]
     if report.elsewhere:
-        shown = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
-        tables += f"\n\n### Other strengths\n\n{shown}"
+        parts += ["## Other strengths", evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)]
     failed = [f"- **{escaping.markdown(row['file'])}** {escaping.markdown(row['reason'])}" for row in report.failed]
     notes = [f"- {escaping.markdown(note)}" for note in report.notes]
-    return "\n".join(["# Parameter budget", "", tables, "", *failed, *notes]).rstrip() + "\n"
+    return "\n\n".join([*parts, "\n".join([*failed, *notes])]).rstrip() + "\n"
 
 
 def write_partial(report: Report, folder: str | Path) -> Path:
@@ -157,7 +171,7 @@ def headline(report: Report) -> str:
     lines = []
     for row in report.capped:
         if "psnr" in row:
-            start = report.noisy[row["task"]]
+            start = report.noisy[row["task"], row["noise"]]
             line = f"- **{escaping.markdown(row['file'])}**, {row['parameters']:,} parameters: PSNR "
             line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
             if row["legibility"] is not None:
@@ -189,7 +203,7 @@ LANDING = {  # what the README shows of the report, file by file, as it calls th
 
 def landing(rows: list[dict]) -> str:
     """Return the README's table, at most ten of the report's rows: ours beside the older projects'."""
-    by_name = {(row["task"], row["file"]): row for row in rows}
+    by_name = {(row["task"], row["file"]): row for row in reversed(rows)}  # a task's first noise is the canonical one
     shown = [
         by_name[task, file] | {"name": name}
         for task, names in LANDING.items()

@@ -52,9 +52,14 @@ def rng():
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the package and the notebooks' text without results, as a student would have it."""
-    for folder in ("denoise_utils", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
+    """A copy of the package, the small models and the notebooks' text without results, as a student would have it."""
+
+    def left_out(folder, names):
+        large = {name for name in names if os.path.getsize(os.path.join(folder, name)) > 1_000_000}
+        return large | set(shutil.ignore_patterns("*.ipynb", "__pycache__")(folder, names))
+
+    for folder in ("denoise_utils", "notebooks", "models"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=left_out)
     return tmp_path
 
 

@@ -6,7 +6,8 @@ import sys
 
 
 def execute(project, *words, **environment):
-    """Execute notebooks of the copy and return (exit code, all that was printed)."""
+    """Execute notebooks of the copy, which may install nothing; return (exit code, all that was printed)."""
     program = [sys.executable, project / "notebooks" / "execute.py", "--profile", "tiny", *words]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=project, env=os.environ | environment)
+    environment = os.environ | {"PIP_NO_INDEX": "1"} | environment
+    done = subprocess.run(program, capture_output=True, text=True, cwd=project, env=environment)
     return done.returncode, done.stdout + done.stderr

@@ -158,6 +158,7 @@ def test_interrupt_that_a_library_turns_into_an_error_is_one():
         raise RuntimeError("something failed")
 
 
+@pytest.mark.stress
 def test_search_interrupted_in_a_training_keeps_its_trials_and_goes_on(clutter, tmp_path, monkeypatch):
     """Keras Tuner takes any error in a training for a failed trial."""
     fit, begun = keras.Model.fit, []
@@ -186,6 +187,7 @@ def small_search(tmp_path, monkeypatch):
     return lambda: sorted(tmp_path.rglob("ledger/*"))
 
 
+@pytest.mark.stress
 def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys, monkeypatch):
     write = files.write_json
 

@@ -96,11 +96,12 @@ def test_quick_without_data_uses_stand_ins_and_says_so(small, command, capsys):
     assert said.count(f"No mnist here: {STAND_INS}") == 1 and DONE[command] in said.partition(STAND_INS)[2]
 
 
-SLOW = [pytest.param(command, "quick", marks=pytest.mark.stress) for command in LONG]
+SLOW = [pytest.param(command, profile, marks=pytest.mark.stress) for command in LONG for profile in ("quick", "full")]
 
 
 @pytest.mark.parametrize(
-    ("command", "profile"), [*((name, "full") for name in COMMANDS), ("report", "quick"), ("train", "quick"), *SLOW]
+    ("command", "profile"),
+    [(name, profile) for name in COMMANDS if name not in LONG for profile in ("quick", "full")] + SLOW,
 )
 def test_data_is_used_where_it_is(small, command, profile, capsys):
     make_data(small)

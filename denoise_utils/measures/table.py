@@ -97,6 +97,11 @@ def columns(detail: int) -> dict[str, tuple[str, str]]:
     return found
 
 
+def values(detail: int) -> dict[str, tuple[str, str]]:
+    """Return the columns of `columns` without the spreads."""
+    return {key: measure.column for key, measure in select(detail).items()}
+
+
 def column_of(part: str, key: str) -> tuple[str, str]:
     """Return the column of a measure on one `part` of the images: "val BCE"."""
     title, layout = MEASURES[key].column

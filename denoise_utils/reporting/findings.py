@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from denoise_utils import profiles
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict
 
 EXEMPT = ("reference", "judge")  # roles that may be over the cap; any other word counts as capped
 
-COLUMNS = {
+COLUMNS = {  # of budget.csv
     "file": ("file", "{}"),
     "task": ("task", "{}"),
+    "noise": ("noise", "{}"),
     "role": ("role", "{}"),
     "parameters": table.PARAMETERS,
     "trainable": ("trainable", "{:,}"),
@@ -23,8 +25,10 @@ COLUMNS = {
     "bce": table.column_of("test", "bce"),
 }
 
-STRENGTHS = {key: COLUMNS[key] for key in ("file", "task")} | {"noise": ("noise", "{}")}
-STRENGTHS |= {"parameters": table.PARAMETERS} | table.columns(table.BRIEF)
+# Of a table for readers; each row is a model's, or a yardstick's.
+LISTED = {"rank": ("rank", "{}"), "file": COLUMNS["file"], "size": ("parameters", "{}")}
+LISTED |= {"multiplications": table.MULTIPLICATIONS} | table.values(table.BRIEF)
+STRENGTHS = {key: COLUMNS[key] for key in ("file", "task", "noise", "parameters")} | table.values(table.BRIEF)
 
 
 @dataclass
@@ -49,9 +53,18 @@ class Report:
         return [row for row in self.models if row["role"] == "capped"]
 
     @property
-    def noisy(self) -> dict[str, dict]:
-        """The row of the noisy input of each task."""
-        return {row["task"]: row for row in self.rows if row["file"] == table.NOISY}
+    def groups(self) -> dict[tuple[str, str], list[dict]]:
+        """The rows by the task and the noise that they were scored on, each group the best model first."""
+        found = {}
+        for row in self.rows:
+            if row["verdict"] != Verdict.UNREADABLE:
+                found.setdefault((row["task"], row["noise"]), []).append(row)
+        return {key: sorted(rows, key=_place) for key, rows in found.items()}
+
+    @property
+    def noisy(self) -> dict[tuple[str, str], dict]:
+        """The row of the noisy input of each group."""
+        return {(row["task"], row["noise"]): row for row in self.rows if row["file"] == table.NOISY}
 
     @property
     def label(self) -> str:
@@ -72,3 +85,26 @@ class Report:
     def exit_code(self) -> int:
         """2 if a file could not be read, else 1 if a capped model is over its cap, else 0."""
         return 2 if self.failed else int(bool(self.over))
+
+
+def _place(row):
+    """Return what sorts a group: yardsticks as they come, then the models, the best first."""
+    if row["role"] == "yardstick":
+        return (0, 0)
+    return (1, table.MEASURES[profiles.RANKED_BY].order(row.get(profiles.RANKED_BY)))
+
+
+def list_rows(rows: list[dict]) -> list[dict]:
+    """Return the rows of a group as LISTED shows them: with a rank, and the verdict beside the parameters."""
+    listed, rank = [], 0
+    for row in rows:
+        is_ranked = "parameters" in row and "images" in row  # neither a yardstick nor one that could not be scored
+        rank += is_ranked
+        size = {"size": _tell_size(row)} if "parameters" in row else {}
+        listed.append(row | size | ({"rank": rank} if is_ranked else {}))
+    return listed
+
+
+def _tell_size(row):
+    exempt = row["verdict"] == Verdict.OVER and row["role"] in EXEMPT
+    return f"{row['parameters']:,} {row['verdict']}" + (f", {row['role']}" if exempt else "")

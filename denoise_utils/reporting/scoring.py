@@ -38,11 +38,33 @@ class Scored:
     sheet: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def load_task(task: str, profile: profiles.Profile) -> noise.TaskData:
-    """Load the noisy and clean images of a task; raise FileNotFoundError where its data is not here."""
+def load_task(task: str, profile: profiles.Profile, strength: dict | None = None) -> noise.TaskData:
+    """Load the noisy and clean images of a task, of another strength than its canonical one if one is given.
+
+    Raises FileNotFoundError where its data is not here.
+    """
     if task == "pairs" and noise.assignment_task() != "pairs":
         raise FileNotFoundError("Expected DENOISE_PAIRS to name the pickles that it was trained on.")
-    return noise.load_task("masking" if task == DIGITS else task, **_sizes(profile))  # that has digits alone
+    known = "masking" if task == DIGITS else task  # that has digits alone
+    return noise.load_task(known, **_sizes(profile), **(strength or {}))
+
+
+def tell_noise(task: str, strength: dict) -> str:
+    """Return the noise that a model is scored under in words, such as "mix maximum"; empty for a task without one."""
+    whole = noise.TASKS[task].strength | strength if task in noise.TASKS else {}
+    return ", ".join(f"{key} {value}" for key, value in whole.items())
+
+
+def find_strength(task: str, card: dict) -> dict:
+    """Return the strength, one of the task's others, that the card says the model was trained under; {} for none."""
+    found = card
+    for key in ("settings", "data", "noise"):
+        found = found.get(key) if isinstance(found, dict) else None
+    if task in noise.TASKS and isinstance(found, dict):
+        for strength in noise.TASKS[task].others:
+            if all(found.get(key) == value for key, value in strength.items()):
+                return strength
+    return {}
 
 
 def _sizes(profile):
@@ -50,16 +72,17 @@ def _sizes(profile):
 
 
 def score_task(
-    task: str, entries: Iterable[Entry], task_data: noise.TaskData, judge: "keras.Model | None"
+    entries: Iterable[Entry], task_data: noise.TaskData, about: dict, judge: "keras.Model | None"
 ) -> Iterator[Scored]:
     """Yield the rows of one task: its noisy input, its best filter, clean images, then its models.
 
-    `judge` reads digits, or is None. The row of a model that cannot be scored has the reason instead.
+    `about` is what the rows have in common, their task and noise. `judge` reads digits, or is None. The row of a model
+    that cannot be scored has the reason instead.
     """
-    if task == DIGITS:
+    if about["task"] == DIGITS:
         yield from _score_each(entries, lambda model: _score_judge(model, task_data))
         return
-    yield from map(Scored, _yardsticks(task, task_data, judge))
+    yield from map(Scored, _yardsticks(about, task_data, judge))
     yield from _score_each(entries, lambda model: _score_denoiser(model, task_data, judge))
 
 
@@ -92,17 +115,19 @@ def _score_judge(model, task_data):
 
 
 def score_other_strengths(
-    task: str, entries: Iterable[Entry], profile: profiles.Profile, judge: "keras.Model | None"
+    task: str, home: dict, entries: Iterable[Entry], profile: profiles.Profile, judge: "keras.Model | None"
 ) -> Iterator[dict]:
-    """Yield a row for the noisy input and for each denoiser under each of the task's other strengths."""
-    for strength in noise.TASKS[task].others if task in noise.TASKS else ():
+    """Yield a row for the noisy input and for each denoiser under each of the task's strengths but their `home`."""
+    for strength in ({}, *noise.TASKS[task].others) if task in noise.TASKS else ():
+        if strength == home:
+            continue
         test = noise.load_task(task, **_sizes(profile) | {"num_val": 1}, **strength).test
-        about = {"task": task, "noise": ", ".join(f"{key} {value}" for key, value in strength.items())}
+        about = {"task": task, "noise": tell_noise(task, strength)}
         yield {"file": NOISY, "role": "yardstick"} | about | evaluation.score(test.noisy, test, judge)
         for entry in entries:
             stopping.check()
             told = {key: entry.row[key] for key in ("file", "role", "parameters")}
-            yield about | told | evaluation.score(_predict(entry.model, test.noisy), test, judge)
+            yield told | about | evaluation.score(_predict(entry.model, test.noisy), test, judge)
 
 
 def _predict(model, images):
@@ -124,11 +149,11 @@ def _all_scores(output, val_output, task_data, judge):
     return {"val_bce": val_bce} | evaluation.score(output, task_data.test, judge)
 
 
-def _yardsticks(task, task_data, judge):
+def _yardsticks(about, task_data, judge):
     """Yield the rows of the untouched noisy input, of the best tuned filter and of clean images."""
     tuned = [baselines.tune(name, task_data.val.noisy, task_data.val.clean) for name in baselines.FILTERS]
     best = min(tuned, key=lambda one: one.val_mse)
-    row = {"task": task, "role": "yardstick", "verdict": None, "data": task_data.label}
+    row = about | {"role": "yardstick", "verdict": None, "data": task_data.label}
     for name, make in ((NOISY, lambda noisy: noisy), (f"filter: {best}", best)):
         output, val_output = make(task_data.test.noisy), make(task_data.val.noisy)
         yield {"file": name} | row | _all_scores(output, val_output, task_data, judge)
