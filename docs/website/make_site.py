@@ -21,7 +21,6 @@ import formulas
 import jinja2
 import nbformat
 import pygments
-from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
@@ -168,7 +167,7 @@ class Site:
             style=up + STYLE,
             menu={name: self.lead(up + link, source) for name, link in MENU.items()},
             around=[(way, Path(name).stem, self.lead(up + name, source)) for way, name in self.find_around(source)],
-            body=Markup(body),
+            body=body,
         )
         (folder / self.targets[source]).write_text(text, encoding="utf-8")
 
