@@ -1,7 +1,7 @@
 # For those who have make: each target is a command of course.py, which runs everywhere. See README.md.
 # PROFILE=full chooses the profile, PYTHON=/path/to/python3.12 another interpreter; FROM=nothing lets verify train all.
 # REPO=owner/name is the address that links writes.
-COMMANDS = notebooks test stress bench compat lab verify links handout report clean
+COMMANDS = notebooks test stress bench compat lab verify links handout site report clean
 PROFILE = $(or $(DENOISE_PROFILE),quick)
 START = $(or $(PYTHON),python3)
 

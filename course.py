@@ -32,6 +32,7 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
     "verify": ("execute the committed notebooks once more and compare", [["notebooks/verify.py"]]),
     "links": ("write a repository's address into the course: --repo owner/name", [["notebooks/links.py"]]),
     "handout": ("write build/handout.zip, what students of a class get", [["notebooks/handout.py"]]),
+    "site": ("write build/site/, the course as web pages", [["docs/website/make_site.py"]]),
     "report": ("write the budget report of models/", [["-m", "denoise_utils", "report", "models/"]]),
     "bench": ("measure speed and reproducibility", [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"]]),
     "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
@@ -102,7 +103,7 @@ def install(named=None):
 
 def clean():
     """Remove .venv, caches and what the quick profile made; keep build/runs, hours of work."""
-    names = [".venv", "build/quick", "build/tiny", "*.egg-info", ".pytest_cache", ".ruff_cache"]
+    names = [".venv", "build/quick", "build/tiny", "build/site", "*.egg-info", ".pytest_cache", ".ruff_cache"]
     names += ["__pycache__", "*/__pycache__", "*/*/__pycache__", "*/*/*/__pycache__"]
     for name in names:
         for path in glob.glob(os.path.join(ROOT, *name.split("/"))):

@@ -22,7 +22,7 @@ from denoise_utils import noise, profiles
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))  # what the programs there share
+sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "docs" / "website")]  # what the programs there share
 ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}  # of a card
 
 
