@@ -1,5 +1,7 @@
 """What counts as a hand-in in a folder of a class, and what is told of the rest."""
 
+import os
+
 import pytest
 
 from denoise_utils.grading import submissions
@@ -41,4 +43,54 @@ def test_folder_without_an_h5_is_told_what_is_in_it(tmp_path):
     handins.inside()(tmp_path / "ida")
     handins.GOOD(tmp_path / "ida" / "ida.h5 (1)")
     (found,) = submissions.find_submissions(tmp_path)
-    assert found.verdict == "BROKEN" and "found 0; in it: ida.h5 (1). Hand in the one .h5." in found.reason
+    assert found.verdict == "BROKEN" and "found none; in it: ida.h5 (1). Hand in the .h5." in found.reason
+
+
+def test_newest_of_several_counts_and_the_others_are_listed(tmp_path):
+    for age, name in enumerate(("third.h5", "second.h5", "first.h5")):
+        (tmp_path / "ada" / "deep").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ada" / "deep" / name).write_bytes(name.encode())
+        os.utime(tmp_path / "ada" / "deep" / name, (1e9 - age, 1e9 - age))
+    (found,) = submissions.find_submissions(tmp_path)
+    assert found.path.name == "third.h5" and found.others == ("second.h5", "first.h5") and not found.verdict
+
+
+def test_hidden_files_and_folders_count_at_no_depth(tmp_path):
+    for name in ("ada/model.h5", "ada/.ipynb_checkpoints/model.h5", "ada/src/.git/old.h5", "ada/__MACOSX/._model.h5"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (found,) = submissions.find_submissions(tmp_path)
+    assert found.path.name == "model.h5" and found.others == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes of POSIX")
+@pytest.mark.parametrize("target", ["/dev/zero", "..", "gone.h5", "model.h5"])
+def test_links_are_refused_wherever_they_lead(tmp_path, target):
+    class_folder = tmp_path / "class"
+    (class_folder / "ida").mkdir(parents=True)
+    (class_folder / "eva.h5").write_bytes(b"x")
+    (tmp_path / "model.h5").write_bytes(b"x")
+    (class_folder / "bob.h5").symlink_to(target)
+    (class_folder / "cem").symlink_to(target)
+    (class_folder / "ida" / "ida.h5").symlink_to(target)
+    found = {one.name: one for one in submissions.find_submissions(class_folder)}
+    assert {name for name, one in found.items() if one.verdict == "REFUSED"} == {"bob.h5", "cem", "ida"}
+    assert all(found[name].path is None and "got a link" in found[name].reason for name in ("bob.h5", "cem", "ida"))
+    assert found["eva.h5"].path and not found["eva.h5"].verdict
+
+
+def test_folder_that_cannot_be_walked_is_a_row_and_the_others_are_found(tmp_path, monkeypatch):
+    for name in ("ada", "ben"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.h5").write_bytes(b"x")
+    scan = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == "ada":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # root may read everything
+    found = {one.name: one for one in submissions.find_submissions(tmp_path)}
+    assert found["ada"].verdict == "BROKEN" and "Permission denied" in found["ada"].reason
+    assert found["ben"].path and not found["ben"].verdict

@@ -155,7 +155,7 @@ def _add_grade(added):
         "grades.csv and grades.html; a second run grades only what changed. Exit code: 0; for a single .h5 also 1 if "
         "it is over the cap or flagged, 2 if it was refused, broken or stopped.",
     )
-    grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders that hold one each")
+    grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders, in which the newest counts")
     grade.add_argument("--task", default=profiles.TASK, help="the task that is graded (default: %(default)s)")
     grade.add_argument("--pairs", nargs=2, metavar=("NOISY", "CLEAN"), help="your own test images, as two pickles")
     grade.add_argument(

@@ -196,8 +196,11 @@ def _row(submission, keys, rows):
     if key not in rows:
         return None
     twins = [other.name for other in keys if keys[other] == key and other is not submission]
-    copied = [f"the same file as {', '.join(twins[:5])}"] if twins else []
-    return row | rows[key] | {"flags": rows[key].get("flags", []) + copied}
+    told = [f"the same file as {', '.join(twins[:5])}"] if twins else []
+    told += [f"the newest of {len(submission.others) + 1}; older: {', '.join(submission.others)}"] * bool(
+        submission.others
+    )
+    return row | rows[key] | {"flags": rows[key].get("flags", []) + told}
 
 
 def rank(rows):

@@ -1,6 +1,7 @@
 """Find the submissions of a class: .h5 files, folders that hold one, and what was handed in by mistake."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from denoise_utils.measures.verdicts import Verdict
@@ -22,11 +23,13 @@ class Submission:
     verdict: Verdict | None = None
     reason: str = ""
     sha256: str = ""
+    others: tuple[str, ...] = ()  # the names of older .h5 files beside the one that counts
 
 
 def find_submissions(path):
     """Return the Submissions at `path`: one .h5, or a folder of .h5 files and of folders that hold one each.
 
+    Of several in a folder the newest counts. Hidden files and folders do not, nor do links, which may lead anywhere.
     What cannot be a submission is one all the same, with a verdict and a reason; the verdict of what nobody can
     have meant as one is "left out". Raises FileNotFoundError.
     """
@@ -44,21 +47,48 @@ def find_submissions(path):
 
 
 def _find_one(entry):
-    """Return the Submission that `entry` of the folder stands for."""
+    """Return the Submission that `entry` of the folder stands for; whatever is wrong with it, the others go on."""
     name = entry.name
-    if name.startswith("."):
-        return Submission(name, None, Verdict.LEFT_OUT, "it is hidden")
-    if entry.is_dir():
-        lying = sorted(file for file in entry.rglob("*") if not file.name.startswith(".") and not file.is_dir())
-        inside = [file for file in lying if _is_h5(file)]
-        if len(inside) == 1:
-            return _check_file(name, inside[0])
-        names = ", ".join(file.name for file in (inside or lying)[:4]) or "nothing"
-        reason = f"Expected one .h5 in the folder, found {len(inside)}; in it: {names}. Hand in the one .h5."
-        return Submission(name, None, Verdict.BROKEN, reason)
+    try:
+        if name.startswith("."):
+            return Submission(name, None, Verdict.LEFT_OUT, "it is hidden")
+        if entry.is_symlink():
+            return Submission(name, None, Verdict.REFUSED, "Expected a file or a folder, got a link: hand in the .h5.")
+        if entry.is_dir():
+            return _find_in_folder(entry)
+    except OSError as error:
+        return Submission(name, None, Verdict.BROKEN, f"Expected a folder that can be read, got: {error.strerror}.")
     if ".h5" in name.lower() or entry.suffix.lower() in (*MISTAKEN, *ARCHIVES):
         return _check_file(name, entry)
     return Submission(name, None, Verdict.LEFT_OUT, "it is no .h5")
+
+
+def _find_in_folder(folder):
+    """Return the Submission of a folder: its newest .h5. Raises OSError where the folder cannot be walked."""
+    lying = _walk(folder)
+    inside = sorted(filter(_is_h5, lying), key=lambda file: file.lstat().st_mtime, reverse=True)
+    if inside and inside[0].is_symlink():
+        reason = f"Expected a file, got a link: {inside[0].name}. Hand in the .h5 itself."
+        return Submission(folder.name, None, Verdict.REFUSED, reason)
+    if inside:
+        return replace(_check_file(folder.name, inside[0]), others=tuple(file.name for file in inside[1:]))
+    names = ", ".join(file.name for file in lying[:4]) or "nothing"
+    reason = f"Expected an .h5 in the folder, found none; in it: {names}. Hand in the .h5."
+    return Submission(folder.name, None, Verdict.BROKEN, reason)
+
+
+def _walk(folder):
+    """Return the files below `folder`, hidden ones and those of hidden folders left out; no link is followed."""
+
+    def refuse(error):
+        raise error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in OF_SYSTEMS]
+        names += [name for name in folders if os.path.islink(os.path.join(place, name))]  # walk does not follow them
+        found += [Path(place, name) for name in names if not name.startswith(".") and name not in OF_SYSTEMS]
+    return sorted(found)
 
 
 def _is_h5(path):
