@@ -17,6 +17,4 @@ x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
 answer_3 = keras.Model(inputs, layers.Conv2D(3, 3, padding="same", activation="tanh")(x))
 answer_3.compile(keras.optimizers.Adam(4e-3), "mean_squared_error")
 few_pictures = slice(profile.pick(4000, 400))
-history = answer_3.fit(
-    noisy[few_pictures], target[few_pictures], batch_size=16, epochs=profile.pick(2, 8), verbose=0
-)
+history = answer_3.fit(noisy[few_pictures], target[few_pictures], batch_size=16, epochs=profile.pick(2, 8), verbose=0)

@@ -201,7 +201,7 @@ for model in models["O, clean"]:
     other = np.linalg.norm(codes - np.roll(codes, 1, axis=0), axis=1).mean()
     shares.append(length / other)
 here = "seed by seed " + ", ".join(f"{share:.0%}" for share in shares)
-far = 0.25 < min(shares) and max(shares) < 0.35
+far = min(shares) > 0.25 and max(shares) < 0.35
 lessons.claim("a line moves a code three tenths of the way to another's", far, here, profile)
 
 # %% [markdown]
