@@ -11,6 +11,9 @@ import keras
 import numpy as np
 from keras import layers
 
+_WITH_KERNEL = layers.Conv2D, layers.Conv2DTranspose, layers.Dense
+_WITHOUT_KERNEL = layers.BatchNormalization, layers.PReLU
+
 
 def _conv(x, filters, padding="same"):
     return layers.Conv2D(filters, 3, padding=padding, activation="relu")(x)
@@ -191,6 +194,24 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
     """Return (all parameters, trainable parameters) of a built model."""
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return model.count_params(), trainable
+
+
+def count_multiplications(model: keras.Model, side: int = 28) -> int:
+    """Return the multiplications by kernels of a functional model of images for one of `side` x `side` pixels.
+
+    A kernel works at every place of its output, or of its input where it is transposed, at every call of its layer;
+    notebook 04 writes this out. Raises ValueError for layers that are not counted here.
+    """
+    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]}
+    total = 0
+    for layer in (layer for layer in model.layers if layer.weights):
+        if not isinstance(layer, (*_WITH_KERNEL, *_WITHOUT_KERNEL)):
+            raise ValueError(f"Expected convolutions and dense layers, got {layer.name}, a {type(layer).__name__}.")
+        if isinstance(layer, _WITH_KERNEL):
+            features = layer.input if isinstance(layer, layers.Conv2DTranspose) else layer.output
+            places = math.prod(side if size is None else size for size in features.shape[1:-1])
+            total += math.prod(layer.kernel.shape) * places * calls[layer.name]
+    return total
 
 
 def batch_norms(model: keras.Model) -> list[layers.BatchNormalization]:

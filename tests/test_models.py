@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import models, saving
+from denoise_utils.opening import safe_open, work
 from denoise_utils.running.settings import fingerprint
 from denoise_utils.zoo import originals
 
@@ -85,6 +86,19 @@ def test_capped_autoencoder_counts_as_by_hand(filters, depth):
 def test_statistics_of_batch_normalisation_count():
     model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.BatchNormalization()])
     assert models.count_parameters(model) == (4, 2)
+
+
+@pytest.mark.parametrize("name", [*BUILDERS, "tied"])
+def test_multiplications_are_those_that_the_report_counts(tmp_path, name):
+    model = models.tied_denoiser(4, 3) if name == "tied" else BUILDERS[name]()
+    if name == "project_r_encoder_decoder":
+        with pytest.raises(ValueError, match="encoder, a Functional"):
+            models.count_multiplications(model)
+        return
+    saving.save_model(model, tmp_path / "model.h5", {})
+    config = safe_open.inspect_model(tmp_path / "model.h5").config
+    expected = work.count_multiplications(config, (28, 28, model.input_shape[-1]))
+    assert models.count_multiplications(model) == expected
 
 
 def test_settled_averages_are_those_of_the_images(rng):
