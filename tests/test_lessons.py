@@ -7,8 +7,9 @@ import urllib.request
 import numpy as np
 import pytest
 
-from denoise_utils import lessons, profiles
+from denoise_utils import lessons, models, profiles
 from tests.conftest import ROOT
+from tests.making import save
 
 
 @pytest.mark.parametrize("answer", [..., None, lambda: None, lambda: ...])
@@ -90,3 +91,10 @@ def test_begin_tells_a_short_run_that_its_numbers_differ(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert (profile.name, seed) == ("quick", 0)
     assert "profile quick" in printed and "will differ" in printed and "trained before: digit_judge" in printed
+
+
+def test_rivals_that_a_handout_lacks_are_named_and_the_others_come(tmp_path, capsys):
+    tiny = dataclasses.replace(profiles.load_profile("tiny"), root=tmp_path, output=tmp_path / "build" / "tiny")
+    save(tmp_path / "models", "there", models.capped_autoencoder(4, 1))
+    found = lessons.load_rivals(["missing", "there"], tiny)
+    assert list(found) == ["there"] and "missing: not part of this handout." in capsys.readouterr().out

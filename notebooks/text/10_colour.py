@@ -231,8 +231,9 @@ for name, models in found.items():
 # A filter is tuned on these very pictures, which flatters it. The spread is over seeds.
 
 # %% tags=["trains"]
-loaded = {"R, mended": "colour_project_r", "colour_small": "colour_small"}
-loaded = {title: [lessons.load_model(name, profile)] for title, name in loaded.items()}
+loaded = {"R, mended": [lessons.load_model("colour_project_r", profile)]}
+rivals = lessons.load_rivals(["colour_small"], profile)
+loaded |= {name: [model] for name, model in rivals.items()}
 tuned = [baselines.tune(name, pairs.val.noisy, clean) for name in ("median", "Gaussian blur")]
 best_filter = min(tuned, key=lambda one: one.val_mse)
 answers = {"noisy input": [pairs.val.noisy], "R as it was, perfect": [perfect]}
@@ -265,7 +266,7 @@ Markdown(evaluation.format_table(rows, columns, f"{len(clean):,} validation pict
 # %% tags=["trains"]
 # Figure: seven photographs: clean, noisy, from project R mended, from colour_small.
 shown = {"clean": clean[few], "noisy": pairs.val.noisy[few]}
-shown |= {name: answers[name][0][few] for name in ("R, mended", "colour_small")}
+shown |= {name: answers[name][0][few] for name in loaded}
 figure = plots.show_images(shown, clean[few], pairs.label)
 
 # %% [markdown]
