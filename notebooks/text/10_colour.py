@@ -270,7 +270,7 @@ shown |= {name: answers[name][0][few] for name in loaded}
 figure = plots.show_images(shown, clean[few], pairs.label)
 
 # %% [markdown]
-# Look at the cat's eye and ear: project R's architecture draws them softer.
+# Look at the cat and the last dog: project R's architecture draws them softer, and redder.
 #
 # ## Exercises
 #
