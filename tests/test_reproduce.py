@@ -88,6 +88,6 @@ def test_model_without_a_recipe_is_refused(profile, saved):
 def test_model_of_a_notebook_that_shares_its_name_with_a_recipe_is_refused(profile, task):
     path = ROOT / "models" / f"{task}_cap_baseline.h5"
     assert saving.read_card(path)["settings"]["name"] == f"{task}_small" in recipes.ALL
-    with pytest.raises(ValueError, match=f"got {path.name}.*no recipe trains it, a notebook does") as refused:
+    with pytest.raises(ValueError, match=f"got {path.name}.*no recipe trains it; a notebook did") as refused:
         reproduce.reproduce(path, profile)
     assert "\n" not in str(refused.value)

@@ -54,7 +54,7 @@ def _say_why_another(path, old, ours):
         return f"Expected the architecture that recipes.py has for {ours.name}, got another: it was changed since."
     return (
         f"Expected a model that recipes.py can train, got {path.name}, whose run was called {ours.name} and trained "
-        "otherwise: no recipe trains it, a notebook does."
+        "otherwise: no recipe trains it; a notebook did, and the card has its settings."
     )
 
 
