@@ -34,4 +34,4 @@ def build_for(steps, looks=()):
 watched = build_for(16, looks=(8, 12, 16))
 watched.compile(keras.optimizers.Adam(4e-3), loss="binary_crossentropy")
 targets = np.repeat(clean, 3, axis=-1)
-history = watched.fit(noisy, targets, batch_size=16, epochs=profile.pick(1, 5), verbose=0)
+history = watched.fit(noisy, targets, batch_size=16, epochs=profile.pick(2, 10), verbose=0)
