@@ -4,7 +4,6 @@ Every function returns the matplotlib figure; `label` names the data that it was
 """
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -14,7 +13,6 @@ from matplotlib.figure import Figure
 from denoise_utils import evaluation, models
 from denoise_utils.measures.table import MEASURES
 from denoise_utils.opening import allow_list
-from denoise_utils.system import files
 
 if TYPE_CHECKING:
     import keras
@@ -126,9 +124,3 @@ def _find_inputs(model):
     if "input_layers" not in config:  # Sequential: a row, whose config begins with the input
         found = [[number - 1] if number else [] for number in range(len(model.layers))]
     return found
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write the figure as PNG to `path`, atomically."""
-    with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata={"Software": None})

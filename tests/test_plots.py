@@ -57,11 +57,6 @@ def test_curves_and_lines_have_labels_and_units():
     assert "MNIST" in texts(figure)
 
 
-def test_figure_is_saved_whole(tmp_path, clutter):
-    plots.save_figure(plots.show_images({"a": clutter.test.clean[:2]}), tmp_path / "figures" / "a.png")
-    assert plots.plt.imread(tmp_path / "figures" / "a.png").ndim == 3
-
-
 def test_titles_stand_over_the_first_row(digits):
     figure = plots.show_images({"one": digits[:2], "two": digits[:2]}, titles=["left", "right"])
     assert [axis.get_title() for axis in figure.axes] == ["left", "right", "", ""]
