@@ -199,18 +199,16 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
 def count_multiplications(model: keras.Model, side: int = 28) -> int:
     """Return the multiplications by kernels of a functional model of images for one of `side` x `side` pixels.
 
-    A kernel works at every place of its output, or of its input where it is transposed, at every call of its layer;
-    notebook 04 writes this out. Raises ValueError for layers that are not counted here.
+    Notebook 04 writes this out; `opening.work` counts so in files. Raises ValueError for layers it does not count.
     """
-    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]}
-    total = 0
+    calls, total = {layer["name"]: len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]}, 0
     for layer in (layer for layer in model.layers if layer.weights):
-        if not isinstance(layer, (*_WITH_KERNEL, *_WITHOUT_KERNEL)):
-            raise ValueError(f"Expected convolutions and dense layers, got {layer.name}, a {type(layer).__name__}.")
         if isinstance(layer, _WITH_KERNEL):
             features = layer.input if isinstance(layer, layers.Conv2DTranspose) else layer.output
             places = math.prod(side if size is None else size for size in features.shape[1:-1])
             total += math.prod(layer.kernel.shape) * places * calls[layer.name]
+        elif not isinstance(layer, _WITHOUT_KERNEL):
+            raise ValueError(f"Expected convolutions and dense layers, got {layer.name}, a {type(layer).__name__}.")
     return total
 
 
