@@ -1,7 +1,6 @@
 """Build models from standard Keras layers, so that their .h5 opens with plain Keras too.
 
-All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return images of the same shape.
-Those of the older projects are in zoo/originals.py.
+All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return such. Older projects' are in zoo/originals.py.
 """
 
 import math
@@ -197,9 +196,9 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
 
 
 def count_multiplications(model: keras.Model, side: int = 28) -> int:
-    """Return the multiplications by kernels of a functional model of images for one of `side` x `side` pixels.
+    """Return the multiplications by kernels of a functional model for one image of `side` x `side` pixels.
 
-    Notebook 04 writes this out; `opening.work` counts so in files. Raises ValueError for layers it does not count.
+    `opening.work` counts so in files. Raises ValueError for layers that are not counted here.
     """
     calls, total = {layer["name"]: len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]}, 0
     for layer in (layer for layer in model.layers if layer.weights):
