@@ -9,9 +9,9 @@
 # %% [markdown]
 # # 12. Look inside: what did it learn?
 #
-# A score says how good a model is, not what it does. So open it.
+# A score says how good a model is, not what it does.
 #
-# **You will learn** to take a Keras model apart, to ask it for gradients, and to foretell its answer from its loss.
+# **You will learn** to take a Keras model apart, to ask for gradients, and to foretell an answer from the loss.
 #
 # **You need** notebooks 00 and 03.
 #
@@ -55,7 +55,7 @@ from denoise_utils.zoo import recipes
 profile, seed = lessons.begin(["clutter_small", "digit_judge"])
 
 # %% [markdown]
-# `clutter_small` lifts digits out of [clutter](GLOSSARY.md#clutter), (digit + garment) / 2. So the garment is known, too. All pictures shown are [validation](GLOSSARY.md#validation-set) pictures.
+# `clutter_small` lifts digits out of [clutter](GLOSSARY.md#clutter), (digit + garment) / 2. All pictures shown are [validation](GLOSSARY.md#validation-set) pictures.
 
 # %%
 sizes = {"num_train": profile.pick(6000, 400), "num_val": profile.pick(2000, 60), "num_test": 1}
@@ -71,43 +71,43 @@ font = ImageFont.truetype(font_manager.findfont("DejaVu Sans:bold"), 22)
 weights = [layer.get_weights() for layer in small.layers if layer.weights]
 scaled = [(kernel / kernel.std(), bias[None] / kernel.std()) for kernel, bias in weights]
 (first, a), (column, b), (row, c), (last, d) = scaled  # kernels and biases
-shades = ["#b9f3ff", "#2f9be0", "#123a63", "#0b1020", "#6b2a10", "#f07a28", "#ffe9b0"]
-fire = colors.LinearSegmentedColormap.from_list("fire", shades)
+shades = ["#b9f3ff", "#2f9be0", "#15406b", "#161d33", "#6b2f1a", "#f07a28", "#ffe9b0"]
+fire = colors.LinearSegmentedColormap.from_list("fire", shades, N=101)
 
 # %% [markdown]
 # ## Every number
 #
-# A first [convolution](GLOSSARY.md#convolution) makes 22 *channels*. A *step* changes them by a column of three pixels, then a row of three; 16 steps share their numbers (notebook 11). A last convolution draws the answer.
+# A first [convolution](GLOSSARY.md#convolution) makes 22 *channels*. Each of 16 equal *steps* changes them by a column of three pixels, then a row (notebook 11); a last convolution draws the answer.
 #
-# The poster shows every [parameter](GLOSSARY.md#parameter). Black is 0, orange positive, blue negative; each layer has its own scale. Small squares are [filters](GLOSSARY.md#filter). In large ones, a line is an incoming channel, a column an outgoing one. Single cells and lines are biases.
+# The poster shows every [parameter](GLOSSARY.md#parameter): black 0, orange positive, blue negative, each layer on its own scale. Small squares are [filters](GLOSSARY.md#filter). In large ones, lines are incoming channels, columns outgoing ones.
 #
 # **Predict:** which layer has the most numbers?
 
 # %%
 # Figure: all weights as a dark poster: 22 first filters, six large squares, 22 last filters.
 tiles = [(b, 27, 53, 1), (c, 27, 88, 1), (d, 74, 114, 2)]
-for n in range(22):
-    x, y = 7 * (n % 11), n // 11
-    tiles += [(first[..., 0, n], x, 10 * y, 2), (last[..., n, 0], x, 99 + 7 * y, 2)]
-    tiles += [(a[:, n : n + 1], x + 2, 10 * y + 6.5, 2)]
+for n, (y, x) in enumerate(np.ndindex(2, 11)):
+    tiles += [(first[..., 0, n], 7 * x, 10 * y, 2), (last[..., n, 0], 7 * x, 99 + 7 * y, 2)]
+    tiles += [(a[:, n : n + 1], 7 * x + 2, 10 * y + 6.5, 2)]
 for n in range(3):
     tiles += [(column[n, 0], 27 * n, 30, 1), (row[0, n], 27 * n, 65, 1)]
-figure, poster = plt.subplots(figsize=(8, 12.4), facecolor=shades[3])
+figure, poster = plt.subplots(figsize=(8, 12.4), facecolor="#04060d")
 for values, x, y, size in tiles:
     high, wide = np.multiply(values.shape, size)
     poster.imshow(values, fire, vmin=-3, vmax=3, extent=(x, x + wide, y + high, y))
-for name, y in {"first": -2, "column": 28, "row": 63, "last": 97}.items():
-    poster.text(0, y, name, color="w", fontsize=13)
+names = ("first", "column", "row", "last")
+for y, name, (kernel, bias) in zip((-2, 28, 63, 97), names, weights, strict=True):
+    poster.text(0, y, f"{name}: {kernel.size + bias.size:,} numbers", color="w", fontsize=13)
 _ = poster.axis([-2, 78, 118, -6]), poster.axis("off")
 
 # %% [markdown]
-# Column and row tie: 3 x 22 x 22 weights and 22 biases each, nearly nine tenths of all. The first filters look like neither digits nor garments. Some weigh a spot against its surroundings, or one side against the other: they find edges. Others blur.
+# Column and row tie, and hold nearly nine tenths of all. No first filter looks like a digit or a garment. Some weigh one side against the other: they find edges. Others blur.
 #
 # ## What passes through
 #
-# How much do the channels know after each step? Let their best weighted sum guess the digit, pixel by pixel, and then the garment. It is fitted on half of the pictures and judged on the others: 1 is perfect, 0 no better than the mean.
+# What do the channels know? Let their best weighted sum guess each pixel of the digit, then of the garment. Half of the pictures fit it, the others judge it: 1 is perfect, 0 as bad as the mean.
 #
-# **Predict:** the model is to forget the garment. Does it?
+# **Predict:** the model must drop the garment. When does it forget it?
 
 
 # %%
@@ -128,30 +128,31 @@ far = tf.constant(np.pad(val.noisy[:40], ((0, 0), (8, 9), (8, 9), (0, 0))))  # 4
 known = {name: [explained(one, wanted) for one in maps] for name, wanted in targets.items()}
 
 # %% [markdown]
-# Above, six channels of one picture, each on its own scale.
+# Above, five channels of one picture, each on its own scale.
 
 # %%
-# Figure: six channels of one picture after each step, and how much all know of digit and garment.
+# Figure: five channels of one picture after each step, and how much all know of digit and garment.
 ends = maps[-1].reshape(-1, maps.shape[-1])
 alike = [np.corrcoef(end, targets["digit"].ravel())[0, 1] for end in ends.T]
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 6), height_ratios=(3, 1.4), sharex=True)
-for line, k in enumerate(np.argsort(alike)[::-1][::4]):
+for line, k in enumerate(np.argsort(alike)[::-1][::5]):
     for t, picture in enumerate(maps[:, 0, ..., k]):
         box, most = (t - 0.48, t + 0.48, line + 0.48, line - 0.48), abs(picture).max() + 1e-9
-        top.imshow(picture / most, fire, vmin=-1, vmax=1, extent=box, aspect="auto")
+        look = fire(0.5 + picture / most / 2)
+        top.imshow(look, extent=box, aspect="auto", interpolation="none")
 for name, values in known.items():
     (curve,) = bottom.plot(values, ".-")
-    bottom.text(len(values) - 0.9, values[-1], name, va="center", color=curve.get_color())
-bottom.set(xlabel="after step", ylabel="share explained", xlim=(-0.5, len(maps) + 0.6))
-_ = top.set(ylim=(5.5, -0.5)), top.set_axis_off()
+    bottom.text(1, values[1] + 0.05, name, color=curve.get_color())
+bottom.set(xlabel="after step", ylabel="share explained", xticks=range(len(maps)))
+_ = top.axis([-0.5, len(maps) - 0.5, 4.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
-# No. It learns of the garment as it learns of the digit: to lift one off, it must know both. Only at the end does the garment fade a little.
+# Hardly. To lift one off the other, it must know both.
 #
 # ## How far does it see?
 #
-# Each layer of three pixels adds one pixel on each side. So after $t$ steps, with first and last convolution, an answer sees $t + 2$ pixels far. `GradientTape` records a computation and differentiates it: how much does each input pixel change the middle of the answer?
+# Each layer of three pixels adds one on each side. After $t$ steps, an answer sees $t + 2$ pixels far, with first and last convolution. `GradientTape` tells by gradients how much each input pixel changes the answer's middle.
 #
 # **Predict:** does it use all that it can see?
 
@@ -173,11 +174,11 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])
 
 # %% [markdown]
-# All of the pull lies in the orange frame, 90 % in the white one. The last orange frame is 37 pixels wide, and filled: the arithmetic is right. But nine tenths come from 15 x 15.
+# All of the pull lies in the orange frame, 90 % in the white one. The last orange frame is 37 pixels wide, as computed. But nine tenths of the pull come from 15 x 15.
 #
 # ## Between two digits
 #
-# An [autoencoder](GLOSSARY.md#autoencoder) with a [code](GLOSSARY.md#code) of eight numbers, trained clean to clean (notebook 00), lets you walk from one digit to another in two ways. Fade the picture, or move the code.
+# An [autoencoder](GLOSSARY.md#autoencoder) with a [code](GLOSSARY.md#code) of eight numbers, as in notebook 00, lets you walk from digit to digit in two ways. Fade the picture, or move the code.
 #
 # **Predict:** what stands halfway?
 
@@ -193,7 +194,7 @@ decoder = keras.Sequential([layers.Dense(256, "relu"), layers.Dense(784, "sigmoi
 decoder.add(layers.Reshape((28, 28, 1)))
 autoencoder = keras.Sequential([keras.Input((28, 28, 1)), encoder, decoder])
 autoencoder.compile("adam", "binary_crossentropy")
-autoencoder.fit(train.clean, train.clean, batch_size=32, epochs=profile.pick(20, 8), verbose=0)
+_ = autoencoder.fit(train.clean, train.clean, batch_size=32, epochs=profile.pick(20, 8), verbose=0)
 
 # %% [markdown]
 # Titles tell what the [judge](GLOSSARY.md#judge) reads, and how sure it is.
@@ -216,18 +217,18 @@ for line, walk in zip(lines, (fading, path), strict=True):
         panel.set_title(f"{sure.argmax()} ({sure.max():.0%})", fontsize=9)
 
 # %% [markdown]
-# INTERP
+# Fading shows a 6 and a 0 at once; the code bends one into the other. Yet halfway the judge is equally sure of both.
 #
 # ## In doubt
 #
-# Lay *two* digits under one garment. The first is the right answer in 6 of 10 cases, the other in 4; nothing tells which. A small network learns five such pictures by heart, so that only doubt is left. Under MSE and L1 it has no [sigmoid](GLOSSARY.md#sigmoid), behind which they hardly pull (notebook 03).
+# Lay *two* digits under one garment. The first is right in 6 of 10 cases, the other in 4. A small network learns five such pictures by heart. (No [sigmoid](GLOSSARY.md#sigmoid) under MSE and L1, which hardly pull behind it.)
 #
 # **Predict:** what does it draw under MSE, BCE and L1?
 
 # %% tags=["trains"]
 _, where = np.unique(val.labels, return_index=True)
 one, other, cloth = val.clean[where[:5]], val.clean[where[-5:]], garment[where[:5]]
-doubtful, often = (one + other + cloth) / 3, profile.pick(600, 150)
+doubtful, often = (one + other + cloth) / 3, profile.pick(600, 400)
 x = np.tile(doubtful, (10 * often, 1, 1, 1))
 y = np.tile(np.concatenate([one] * 6 + [other] * 4), (often, 1, 1, 1))
 losses = {"MSE": ("mean_squared_error", None), "BCE": ("binary_crossentropy", "sigmoid")}
@@ -242,38 +243,37 @@ for name, (loss, squeeze) in losses.items():
     answers[name] = np.asarray(net(doubtful))
 
 # %% [markdown]
-# Right: of all pixels where `clutter_small` answers about .3, how bright is the truth on average?
+# Right: where `clutter_small` answers about .3, how bright is the truth on average?
 
 # %% tags=["trains"]
 # Figure: five doubtful pictures, the answers under three losses; right, dots on a diagonal.
+best = {"MSE": 0.6 * one + 0.4 * other, "BCE": 0.6 * one + 0.4 * other, "L1": one}
+far = [np.abs(answers[name] - picture).mean() for name, picture in best.items()]
+lessons.claim("they are mean and median", max(far) < 0.01, f"off by {max(far):.4f}", profile)
 rows = {"input": doubtful, "6 of 10": one, "4 of 10": other} | answers
-grid = [[f"{name}{n}" for n in range(5)] + ["dots"] * 4 for name in rows]
-figure, panels = plt.subplot_mosaic(grid, figsize=(10, 6))
+grid = [[name, "dots"] for name in rows]
+figure, panels = plt.subplot_mosaic(grid, figsize=(10, 7.5), layout="tight")
 for name, images in rows.items():
-    panels[f"{name}0"].text(-3, 14, name, ha="right", va="center")
-    for n, read in enumerate(evaluation.read_digits(judge, images)):
-        panels[f"{name}{n}"].imshow(images[n], "gray", vmin=0, vmax=1)
-        panels[f"{name}{n}"].set(xticks=[], yticks=[], title=f"read: {read}")
-said = evaluation.predict(small, val.noisy).ravel()
-group = (20 * said).clip(0, 19).astype(int)
-count = np.bincount(group, minlength=20).clip(1)
-means = [np.bincount(group, z, 20) / count for z in (said, val.clean.ravel())]
-_ = panels["dots"].plot([0, 1], [0, 1], "0.7"), panels["dots"].plot(*means, "o")
+    panels[name].imshow(np.hstack(images), "gray", vmin=0, vmax=1), panels[name].set_axis_off()
+    panels[name].set_title(f"{name}: read as {evaluation.read_digits(judge, images)}", fontsize=10)
+said, truth = evaluation.predict(small, val.noisy).ravel(), val.clean.ravel()
+group = (20 * said).clip(0, 19).astype(int)  # twenty shades
+x, y = (np.bincount(group, z, 20) / np.bincount(group, None, 20).clip(1) for z in (said, truth))
+_ = panels["dots"].plot([0, 1], [0, 1], "0.7", x, y, "o")
 _ = panels["dots"].set(xlabel="answer of clutter_small", ylabel="mean truth", aspect="equal")
 
 # %% [markdown]
-# MSE and BCE draw the *mean*, .6 of one digit and .4 of the other. L1 draws the *median*, the first digit alone. JUDGE Nobody ever drew the mean, yet it is honest: where `clutter_small`, trained under BCE, answers .3, the truth is .3 on average.
+# MSE and BCE draw the *mean*, both digits at once. L1 draws the *median*, the first alone. JUDGE The mean is honest: where `clutter_small`, trained under BCE, answers .3, the truth is .3 on average.
 #
 # ## What it never saw
 #
-# **Predict:** it learned from digits. What does it make of letters, of a garment with nothing under it, of an inverted picture?
+# **Predict:** what does it make of letters, of a garment with nothing under it, of an inverted picture?
 
 # %%
 # Figure: letters, garments alone, inverted pictures and two digits at once, with the answers.
-pages = [Image.new("L", (28, 28)) for _ in range(26)]
+pages, psnr, many = [Image.new("L", (28, 28)) for _ in range(26)], {}, profile.pick(1040, 52)
 for page, letter in zip(pages, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=True):
     ImageDraw.Draw(page).text((14, 14), letter, 255, font, anchor="mm")
-many = profile.pick(1040, 52)
 letters = np.tile(np.float32(pages)[..., None] / 255, (many // 26, 1, 1, 1))
 covered, digits = (letters + garment[:many]) / 2, val.noisy[:many]
 two = (val.clean[10:12] + val.clean[20:22] + garment[10:12]) / 2
@@ -282,27 +282,25 @@ kinds = ["letter"] * 4 + ["garment"] * 2 + ["inverted"] * 2 + ["two digits"] * 2
 rows = {"input": strange, "answer": evaluation.predict(small, strange)}
 figure = plots.show_images(rows, titles=kinds)
 for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:many])):
-    scores = [evaluation.psnr(z, y) for z in (x, evaluation.predict(small, x))]
-    print(name, *(f"{z.mean():.2f} dB, sd {z.std():.2f};" for z in scores))
+    psnr[name] = [evaluation.psnr(z, y) for z in (x, evaluation.predict(small, x))]
+    print(name, *(f"{scores.mean():.2f} dB, sd {scores.std():.2f};" for scores in psnr[name]))
 
 # %% [markdown]
-# UNSEEN
+# Letters come out nearly as well as digits, 28.4 against 29.1 dB: it learned strokes. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
 #
 # ## Without one clean picture
 #
-# If MSE draws the mean, *noisy* targets will do, if their noise is 0 on average: Noise2Noise. Inputs have Gaussian grain of .4; so have the targets, drawn anew. A camera would cut them off at 0 and 1.
+# If MSE draws the mean, *noisy* targets will do, if their noise is 0 on average: Noise2Noise. Inputs and targets have separate Gaussian grain of .4. A camera cuts off at 0 and 1.
 #
 # **Predict:** which targets work: clean, grain, cut off, or under a garment?
 
 
 # %% tags=["trains"]
 def learn(targets, loss, run_seed):
-    """Train a small network from `grainy` to `targets`; return its answers for `grainy_val`."""
     keras.utils.set_random_seed(run_seed)
-    options = {"padding": "same", "activation": "relu"}
-    net = keras.Sequential([layers.Conv2D(16, 3, **options), layers.MaxPooling2D(2)])
-    net.add(layers.Conv2D(16, 3, **options))
-    net.add(layers.UpSampling2D(2))
+    same = {"padding": "same", "activation": "relu"}
+    net = keras.Sequential([layers.Conv2D(16, 3, **same), layers.MaxPooling2D(2)])
+    net.add(layers.Conv2D(16, 3, **same)), net.add(layers.UpSampling2D(2))
     net.add(layers.Conv2D(1, 3, padding="same"))
     net.compile(keras.optimizers.Adam(3e-3), loss)
     net.fit(grainy, targets, batch_size=32, epochs=profile.pick(3, 2), verbose=0)
@@ -311,13 +309,16 @@ def learn(targets, loss, run_seed):
 
 rng, pictures = np.random.default_rng(seed), (train.clean, train.clean, val.clean)
 grainy, again, grainy_val = (x + rng.normal(0, 0.4, x.shape) for x in pictures)
+gap = psnr["digits"][1].mean() - psnr["letters"][1].mean()
+lessons.claim("letters are within 1 dB of digits", gap < 1, f"{gap:.2f} dB less", profile)
 
 # %% [markdown]
-# *Haze* is the mean answer where the truth is black.
+# The error is the MSE against clean pictures, *sd* its standard deviation over seeds, *haze* the mean answer where the truth is black.
 
 # %% tags=["trains"]
 # Figure: eight digits in grain, and the answers of networks that had five kinds of target.
-cut, mean, rows, shown = again.clip(0, 1), "mean_squared_error", [], {"input": grainy_val}
+cut, mean, shown = again.clip(0, 1), "mean_squared_error", {"input": grainy_val}
+rows = [{"name": "noisy input", "error": np.mean((grainy_val - val.clean) ** 2)}]
 plans = {"clean": (train.clean, mean), "grain": (again, mean), "cut off": (cut, mean)}
 plans |= {"cut off, L1": (cut, "mean_absolute_error"), "garment": (train.noisy, mean)}
 for name, (targets, loss) in plans.items():
@@ -325,15 +326,14 @@ for name, (targets, loss) in plans.items():
     outputs = [learn(targets, loss, run_seed) for run_seed in profile.seeds]
     errors = [float(np.mean((output - val.clean) ** 2)) for output in outputs]
     haze, shown[name] = np.mean([output[val.clean == 0].mean() for output in outputs]), outputs[0]
-    spread = np.std(errors, ddof=1) if len(errors) > 1 else None
-    rows.append({"name": name, "error": np.mean(errors), "sd": spread, "haze": haze})
+    sd = np.std(errors, ddof=1) if len(errors) > 1 else None
+    rows.append({"name": name, "error": np.mean(errors), "sd": sd, "haze": haze})
 figure = plots.show_images({name: images[:8] for name, images in shown.items()})
-columns = {"name": ("target", "{}"), "error": ("MSE against clean", "{:.4f}")}
-columns |= {"sd": ("sd over seeds", "{:.4f}"), "haze": ("haze", "{:.2f}")}
+columns = {"name": ("target", "{}")} | {key: (key, "{:.4f}") for key in ("error", "sd", "haze")}
 Markdown(evaluation.format_table(rows, columns, f"{len(profile.seeds)} seeds"))
 
 # %% [markdown]
-# READ N2N
+# Grain does as well as clean targets: .0121 and .0118, with a standard deviation of .0003 over three seeds. Cut-off grain fails. Where the truth is black, half of it is lost, and the rest has a mean of $0.4 / \sqrt{2 \pi} = 0.16$: the haze. Its median is still 0, so L1 comes back to .0133. Under a garment, the network answers with half a digit and half a mean garment. So Noise2Noise needs noise whose mean is zero, or a loss that does not ask for the mean.
 #
 # ## Exercises
 #
@@ -413,11 +413,11 @@ lessons.check(answer_3, mended, hint)
 # %% [markdown]
 # ## What we learned
 #
-# - `keras.Model(small.input, layer.output)` ends a model where you like.
-# - How far it can see is arithmetic; how far it looks, gradients tell.
+# - `keras.Model(input, layer.output)` ends a model where you like.
+# - Arithmetic says how far it can see, gradients how far it looks.
 # - It knows strokes and cloth, not digits.
 # - In doubt, MSE and BCE draw the mean, L1 the median.
-# - So noisy targets do, where their mean or median is clean.
+# - Noisy targets do where their mean or median is clean.
 #
 # **References**
 #
