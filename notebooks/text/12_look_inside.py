@@ -72,7 +72,7 @@ weights = [layer.get_weights() for layer in small.layers if layer.weights]
 scaled = [(kernel / kernel.std(), bias[None] / kernel.std()) for kernel, bias in weights]
 (first, a), (column, b), (row, c), (last, d) = scaled  # kernels and biases
 shades = ["#b9f3ff", "#2f9be0", "#15406b", "#161d33", "#6b2f1a", "#f07a28", "#ffe9b0"]
-fire = colors.LinearSegmentedColormap.from_list("fire", shades, N=101)
+fire = colors.LinearSegmentedColormap.from_list("fire", shades, N=41)
 
 # %% [markdown]
 # ## Every number
@@ -128,23 +128,23 @@ far = tf.constant(np.pad(val.noisy[:40], ((0, 0), (8, 9), (8, 9), (0, 0))))  # 4
 known = {name: [explained(one, wanted) for one in maps] for name, wanted in targets.items()}
 
 # %% [markdown]
-# Above, five channels of one picture, each on its own scale.
+# Above, four channels of one picture, each on its own scale.
 
 # %%
-# Figure: five channels of one picture after each step, and how much all know of digit and garment.
+# Figure: four channels of one picture after each step, and how much all know of digit and garment.
 ends = maps[-1].reshape(-1, maps.shape[-1])
 alike = [np.corrcoef(end, targets["digit"].ravel())[0, 1] for end in ends.T]
-figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 6), height_ratios=(3, 1.4), sharex=True)
-for line, k in enumerate(np.argsort(alike)[::-1][::5]):
+figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 5), height_ratios=(7, 4), sharex=True)
+for line, k in enumerate(np.argsort(alike)[::-1][::6]):
     for t, picture in enumerate(maps[:, 0, ..., k]):
         box, most = (t - 0.48, t + 0.48, line + 0.48, line - 0.48), abs(picture).max() + 1e-9
         look = fire(0.5 + picture / most / 2)
         top.imshow(look, extent=box, aspect="auto", interpolation="none")
-for (name, values), side in zip(known.items(), ("bottom", "top"), strict=True):
+for (name, values), up in zip(known.items(), (0.02, -0.07), strict=True):
     (curve,) = bottom.plot(values, ".-")
-    bottom.text(len(maps) - 1, values[-1], name, ha="right", va=side, color=curve.get_color())
+    bottom.text(len(maps) - 1, values[-1] + up, name, ha="right", color=curve.get_color())
 bottom.set(xlabel="after step", ylabel="share explained", xticks=range(len(maps)), ylim=(0.5, 1))
-_ = top.axis([-0.5, len(maps) - 0.5, 4.5, -0.5]), top.set_axis_off()
+_ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
@@ -170,7 +170,7 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     found.append((every * n + 2, int(away[pull > 0].max()), int(inner)))
     for radius, colour in ((inner, "w"), (every * n + 2, "C1")):
         panel.contour(away, [radius + 0.5], colors=colour, linewidths=1)
-    panel.imshow(np.log10(pull + 1e-9), "magma")
+    panel.imshow(np.log10(pull + 1e-9), "magma", interpolation="none")
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])
 
 # %% [markdown]
