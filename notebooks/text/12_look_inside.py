@@ -174,7 +174,7 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])
 
 # %% [markdown]
-# All of the pull lies in the orange frame, 90 % in the white one. The last orange frame is 37 pixels wide, as computed. But nine tenths of the pull come from 15 x 15.
+# All of the pull lies in the orange frame, 90 % in the white one. The last orange one is 37 pixels wide, as computed, the white one only 15.
 #
 # ## Between two digits
 #
@@ -286,7 +286,7 @@ for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:
     print(name, *(f"{scores.mean():.2f} dB, sd {scores.std():.2f};" for scores in psnr[name]))
 
 # %% [markdown]
-# Letters come out nearly as well as digits, 28.4 against 29.1 dB: it learned strokes. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
+# Letters of one typeface come out nearly as well as digits, 28.4 against 29.1 dB: strokes, it seems. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
 #
 # ## Without one clean picture
 #
