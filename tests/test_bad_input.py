@@ -85,7 +85,7 @@ def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_q
     with full_disk(20_000):
         code = cli.main(["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"])
     printed = capsys.readouterr()
-    assert code == 2 and "| fits.h5 | clutter |" in printed.out
+    assert code == 2 and "| 1 | fits.h5 | 133 PASS |" in printed.out
     assert len(errors(printed.err)) == 1 and "File too large" in printed.err
     assert (out / "budget.html").read_text() == "the old one" and not list(out.glob(".*"))
 
@@ -101,7 +101,7 @@ def test_broken_data_of_one_task_keeps_the_rows_of_the_others(tmp_path, small_qu
     assert cli.main(words) == 2
     sources.load_arrays.cache_clear()
     assert "cifar10.npz" in capsys.readouterr().err
-    assert "| fits.h5 | clutter |" in (tmp_path / "out" / "budget.partial.md").read_text()
+    assert "| 1 | fits.h5 | 133 PASS |" in (tmp_path / "out" / "budget.partial.md").read_text()
 
 
 def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):
@@ -253,7 +253,7 @@ def test_interrupted_report_keeps_its_finished_rows_and_the_old_report(tmp_path,
         assert cli.main(words) == 130
     assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
     partial = (out / "budget.partial.md").read_text()
-    assert "partial: stopped before" in partial and "| first.h5 | clutter |" in partial and "second" not in partial
+    assert "partial: stopped before" in partial and "| 1 | first.h5 | 133 PASS |" in partial and "second" not in partial
     assert "**broken.h5** Expected" in partial and (out / "budget.md").read_text() == "the old one"
     assert cli.main(words) == 2
     assert sorted(os.listdir(out)) == ["budget.csv", "budget.html", "budget.md"]

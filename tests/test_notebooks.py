@@ -64,7 +64,7 @@ def test_notebooks_run_from_top_to_bottom(project, chosen):
     output, names = project / "build" / "tiny", [name for name in NAMES if name.startswith(chosen or "")]
     assert sorted(path.stem for path in (output / "solutions").glob("*.ipynb")) == names
     assert (output / "reports" / "budget.html").is_file()
-    assert {"clutter_cap_baseline", "digit_judge"} <= {path.stem for path in (output / "models").glob("*.h5")}
+    assert "clutter_cap_baseline" in {path.stem for path in (output / "models").glob("*.h5")}
     left = {path.name for path in project.iterdir()} - {"__pycache__"}
     assert left == {"build", "denoise_utils", "models", "notebooks"}, "only build/ may be written"
     assert read_dates(project / "models") == committed

@@ -105,12 +105,11 @@ figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
 costs = {"parameters": size, "multiplications (million)": work}
 for axis, (title, cost) in zip(axes, costs.items(), strict=True):
     for name in shown:
-        ours = name in SEEDS
-        axis.plot(cost[name], excess[name], "o", color="tab:red" if ours else "tab:blue")
-        label = name.rpartition("/")[2].removeprefix("clutter_")
+        point = cost[name], excess[name]
+        axis.plot(*point, "o", color="tab:red" if name in SEEDS else "tab:blue")
+        label = "small, three seeds" if name in SEEDS else name.removeprefix("clutter_")
         if name not in SEEDS[1:]:
-            label = "small, three seeds" if ours else label
-            axis.annotate(label, (cost[name], excess[name]), (6, 4), textcoords="offset points")
+            axis.annotate(label, point, (6, 4), textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel=title)
     axis.margins(x=0.4, y=0.1)
 axes[0].set_ylabel("excess (nats per pixel)")

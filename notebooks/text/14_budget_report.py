@@ -112,7 +112,7 @@ Markdown(evaluation.format_table(report.list_rows(tables[first])[:12], report.LI
 #
 # ## Where does the best one fail?
 #
-# A mean hides its worst cases. Here are the ten pictures with the lowest [PSNR](GLOSSARY.md#psnr).
+# Here are the ten pictures with the lowest [PSNR](GLOSSARY.md#psnr).
 #
 # **Predict:** what do their garments have in common?
 
@@ -140,17 +140,13 @@ figure = plots.show_images(rows, test.clean[worst])
 few = sizes | {"num_test": profile.pick(1000, 60)}
 kinds = [name for name, one in noise.TASKS.items() if one.dataset == "mnist"]
 grounds = {name: noise.load_task(name, **few).test for name in kinds}
-ours = [row for row in capped if row["task"] in kinds]
-ours.sort(key=lambda row: kinds.index(row["task"]))
+ours = [row for kind in kinds for row in capped if row["task"] == kind]
 
 
 def gains(model):
     """Return the change of the mean PSNR on each kind of noise, in dB."""
-    found = []
-    for one in grounds.values():
-        after = evaluation.psnr(evaluation.predict(model, one.noisy), one.clean)
-        found.append(np.mean(after - evaluation.psnr(one.noisy, one.clean)))
-    return found
+    psnr, after = evaluation.psnr, {k: evaluation.predict(model, g.noisy) for k, g in grounds.items()}
+    return [np.mean(psnr(after[k], g.clean) - psnr(g.noisy, g.clean)) for k, g in grounds.items()]
 
 
 loaded = {row["file"]: saving.load_model(folder / row["file"]) for row in ours}
@@ -174,7 +170,7 @@ axis.set_title("Change of PSNR (dB)")
 figure.tight_layout()
 
 # %% [markdown]
-# Along a row: what one model does elsewhere. How often does it harm?
+# Along a row: what one model does elsewhere.
 
 # %%
 at_home = np.array([[row["task"] == kind for kind in kinds] for row in ours])
@@ -196,7 +192,7 @@ lessons.claim("and some harm", 0 < harm < 0.2, f"{harm:.0%} of the fields", prof
 # %% [markdown]
 # ## And a clean picture?
 #
-# A clean picture has no PSNR before. So this is a question of its own: how near does the model's answer stay?
+# How near does the model's answer stay to a clean picture?
 
 # %%
 clean = grounds["masking"].clean
