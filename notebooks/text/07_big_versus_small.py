@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, lessons, models, noise, plots, profiles, saving, training
 
 profile, seed = profiles.load_profile(), 0
 print(profiles.describe(profile, seed))
@@ -34,7 +34,7 @@ print(profiles.describe(profile, seed))
 # - **Produces**: `models/watermark_cap_baseline.h5` (capped); as references `watermark_medium.h5`, `watermark_big.h5` and `watermark_project_w.h5`.
 
 # %%
-judge = evaluation.load_judge(profile.models)
+judge = lessons.load_model("digit_judge", profile)
 counts = profile.pick((1, 5, 10, 20, 30), (1, 10, 30))
 sizes = {"num_val": profile.num_val, "num_test": profile.num_test, "seed": seed}
 ALL, PART = profile.pick(None, 400), profile.pick(12000, 200)  # training images

@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 from IPython.display import Markdown
 
-from denoise_utils import baselines, evaluation, models, noise, plots, profiles, saving, training
+from denoise_utils import baselines, evaluation, lessons, models, noise, plots, profiles, saving, training
 from denoise_utils.zoo import originals
 
 profile, seed = profiles.load_profile(), 0
@@ -33,7 +33,7 @@ print(profiles.describe(profile, seed))
 # %%
 sizes = {"num_train": profile.pick(48000, 1000), "num_val": profile.num_val, "num_test": profile.num_test}
 pairs = noise.load_task("gaussian", **sizes, seed=seed)
-judge = evaluation.load_judge(profile.models)
+judge = lessons.load_model("digit_judge", profile)
 clean = pairs.test.clean
 print(f"{pairs.label}: {len(pairs.train.clean):,} train, {len(pairs.val.clean):,} val, {len(clean):,} test")
 
