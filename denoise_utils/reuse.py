@@ -165,7 +165,7 @@ def _run(model, windows):
     return output
 
 
-def survey(model):
+def survey(model: "keras.Model") -> reach.Reach:
     """Return the opening.reach.Reach of a model: what a free side must be a multiple of, how far a pixel reaches.
 
     They are read from the settings of the model's layers by the table that opening and counting read, too. Raises

@@ -25,6 +25,7 @@ def archive(project):
     """The handout of a copy of the project, whose notebooks were made but not executed."""
     for text in (project / "notebooks" / "text").glob("*.py"):
         jupytext.write(jupytext.read(text), project / "notebooks" / f"{text.stem}.ipynb")
+    shutil.rmtree(project / "models")  # it has the small ones only
     for name in ("models", "docs", *handout.FILES):
         (project / name).symlink_to(ROOT / name)
     done = make(project)

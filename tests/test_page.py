@@ -129,7 +129,8 @@ def test_names_of_models_are_text_and_no_markup():
 
 def test_files_beside_the_code_are_installed():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    installed = {path for pattern in data["denoise_utils.pictures.page"] for path in ROOM.glob(pattern)}
+    rooms = {name: ROOT.joinpath(*name.split(".")) for name in data}
+    installed = {path for name, room in rooms.items() for pattern in data[name] for path in room.glob(pattern)}
     package = ROOT / "denoise_utils"
     assert installed == {path for path in package.rglob("*.*") if path.suffix not in (".py", ".pyc")}
 
