@@ -8,7 +8,7 @@ from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import safe_open, work
 from denoise_utils.reporting import page, scoring
-from denoise_utils.reporting.findings import COLUMNS, EXEMPT, LISTED, STRENGTHS, Report, list_rows
+from denoise_utils.reporting.findings import COLUMNS, EXEMPT, LISTED, STRENGTHS, Report, list_rows, title_of
 from denoise_utils.reporting.scoring import DIGITS, Entry
 from denoise_utils.system import escaping, failures, files
 
@@ -37,32 +37,30 @@ def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report:
         try:
             contents = safe_open.inspect_model(path)
             model, card = saving.build_model(path, contents), saving.read_card(path)
-            row, strength = _count(path, contents, model, card, cap)
+            entry = _count(path, contents, model, card, cap)
         except (ValueError, OSError) as error:
             failures.note(path.name)
             unreadable.append({"file": path.name, "role": None, "verdict": Verdict.UNREADABLE, "reason": str(error)})
             continue
-        groups.setdefault((row["task"], row["noise"]), (strength, []))[1].append(Entry(row, model))
-    judge = _find_judge(report, folder, profile, groups.get((DIGITS, ""), ({}, []))[1])
+        groups.setdefault((entry.row["task"], bool(entry.strength), entry.row["noise"]), []).append(entry)
+    judge = _find_judge(report, folder, profile, groups.get((DIGITS, False, ""), []))
     try:
-        for (task, _), (strength, entries) in sorted(
-            groups.items(), key=lambda group: (group[0][0], bool(group[1][0]))
-        ):
+        for _, entries in sorted(groups.items()):  # of a task, the canonical noise first
             entries.sort(key=lambda entry: entry.row["parameters"])
-            _add_task(report, strength, entries, judge, profile)
+            _add_task(report, entries, judge, profile)
             if is_ours(folder, profile):
-                _add_other_strengths(report, task, strength, entries, judge, profile)
+                _add_other_strengths(report, entries, judge, profile)
     finally:
         report.rows += unreadable
     return report
 
 
-def _add_task(report, strength, entries, judge, profile):
+def _add_task(report, entries, judge, profile):
     """Add the rows and the sheets of one task and noise; where its data is not here, its models without scores."""
     about = {key: entries[0].row[key] for key in ("task", "noise")}
     task = about["task"]
     try:
-        task_data = scoring.load_task(task, profile, strength)
+        task_data = scoring.load_task(task, profile, entries[0].strength)
     except FileNotFoundError as error:
         report.notes.append(f"The task {task} could not be scored. {error}")
         report.lacking += [] if task == "pairs" else [str(error)]
@@ -74,15 +72,15 @@ def _add_task(report, strength, entries, judge, profile):
             report.sheets[found.row["file"]] = found.sheet
 
 
-def _add_other_strengths(report, task, home, entries, judge, profile):
+def _add_other_strengths(report, entries, judge, profile):
     """Add how those within the cap that could be scored do under the task's other strengths."""
     small = [one for one in entries if one.row["verdict"] == Verdict.PASS and one.row["file"] in report.sheets]
     if small:
-        report.elsewhere.extend(scoring.score_other_strengths(task, home, small, profile, judge))
+        report.elsewhere.extend(scoring.score_other_strengths(small, profile, judge))
 
 
 def _count(path, contents, model, card, cap):
-    """Return the row of a loaded model, without scores, and the strength of the noise that it is scored under."""
+    """Return the Entry of a loaded model."""
     count = contents.count
     task, role = card.get("task"), card.get("role")
     task = task if task in (DIGITS, "pairs", *noise.TASKS) else profiles.TASK
@@ -99,7 +97,7 @@ def _count(path, contents, model, card, cap):
         "verdict": judge_size(count.parameters, cap),
         "kilobytes": path.stat().st_size / 1000,
     }
-    return row, strength
+    return Entry(row, model, strength)
 
 
 def _count_work(config, shape):
@@ -136,7 +134,7 @@ def markdown(report: Report) -> str:
     for (task, noisy), rows in report.groups.items():
         scored = next((row for row in rows if "images" in row), {})
         caption = f"{scored['data']}, {scored['images']:,} test images" if "data" in scored else ""
-        parts += [f"## {task}{noisy and ', ' + noisy}", evaluation.format_table(list_rows(rows), LISTED, caption)]
+        parts += [f"## {title_of(task, noisy)}", evaluation.format_table(list_rows(rows), LISTED, caption)]
     if report.elsewhere:
         parts += ["## Other strengths", evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)]
     failed = [f"- **{escaping.markdown(row['file'])}** {escaping.markdown(row['reason'])}" for row in report.failed]

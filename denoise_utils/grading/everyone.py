@@ -197,9 +197,8 @@ def _row(submission, keys, rows):
         return None
     twins = [other.name for other in keys if keys[other] == key and other is not submission]
     told = [f"the same file as {', '.join(twins[:5])}"] if twins else []
-    told += [f"the newest of {len(submission.others) + 1}; older: {', '.join(submission.others)}"] * bool(
-        submission.others
-    )
+    others = submission.others
+    told += [f"the newest of {len(others) + 1}; older: {', '.join(others)}"] if others else []
     return row | rows[key] | {"flags": rows[key].get("flags", []) + told}
 
 

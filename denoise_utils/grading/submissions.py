@@ -85,10 +85,14 @@ def _walk(folder):
 
     found = []
     for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in OF_SYSTEMS]
+        folders[:] = filter(_is_visible, folders)
         names += [name for name in folders if os.path.islink(os.path.join(place, name))]  # walk does not follow them
-        found += [Path(place, name) for name in names if not name.startswith(".") and name not in OF_SYSTEMS]
+        found += [Path(place, name) for name in filter(_is_visible, names)]
     return sorted(found)
+
+
+def _is_visible(name):
+    return not name.startswith(".") and name not in OF_SYSTEMS
 
 
 def _is_h5(path):

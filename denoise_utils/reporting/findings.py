@@ -74,7 +74,7 @@ class Report:
     @property
     def over(self) -> list[dict]:
         """The rows of capped models that are over the cap."""
-        return [row for row in self.models if row["verdict"] == Verdict.OVER and row["role"] not in EXEMPT]
+        return [row for row in self.models if row["verdict"] == Verdict.OVER and not is_exempt(row)]
 
     @property
     def failed(self) -> list[dict]:
@@ -85,6 +85,16 @@ class Report:
     def exit_code(self) -> int:
         """2 if a file could not be read, else 1 if a capped model is over its cap, else 0."""
         return 2 if self.failed else int(bool(self.over))
+
+
+def is_exempt(row: dict) -> bool:
+    """Say whether a model is over the cap and may be."""
+    return row["verdict"] == Verdict.OVER and row["role"] in EXEMPT
+
+
+def title_of(task: str, noise: str) -> str:
+    """Return the heading of a group, such as "clutter, mix sum"."""
+    return ", ".join(filter(None, (task, noise)))
 
 
 def _place(row):
@@ -106,5 +116,4 @@ def list_rows(rows: list[dict]) -> list[dict]:
 
 
 def _tell_size(row):
-    exempt = row["verdict"] == Verdict.OVER and row["role"] in EXEMPT
-    return f"{row['parameters']:,} {row['verdict']}" + (f", {row['role']}" if exempt else "")
+    return f"{row['parameters']:,} {row['verdict']}" + (f", {row['role']}" if is_exempt(row) else "")

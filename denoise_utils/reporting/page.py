@@ -4,7 +4,7 @@ from pathlib import Path
 
 from denoise_utils import profiles
 from denoise_utils.measures import frame, table
-from denoise_utils.reporting.findings import EXEMPT, LISTED, STRENGTHS, Report, list_rows
+from denoise_utils.reporting.findings import LISTED, STRENGTHS, Report, is_exempt, list_rows, title_of
 
 TEMPLATE = Path(__file__).parent / "budget.html"
 ONCE = ("clean", "noisy")  # pictures that all models of a group share
@@ -24,7 +24,7 @@ def render(report: Report) -> str:
             models.append(row | {"anchor": f"model-{number}", "pictures": pictures})
         groups.append(
             {
-                "title": f"{task}{noise and ', ' + noise}",
+                "title": title_of(task, noise),
                 "anchor": f"group-{len(groups) + 1}",
                 "rows": models,
                 "noisy": report.noisy.get((task, noise)),
@@ -38,6 +38,6 @@ def render(report: Report) -> str:
         columns=COLUMNS,
         strengths=STRENGTHS,
         usual=table.values(table.USUAL),
-        exempt=EXEMPT,
+        is_exempt=is_exempt,
         decides=table.MEASURES[profiles.RANKED_BY],
     )

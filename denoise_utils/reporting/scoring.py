@@ -24,10 +24,11 @@ NUM_SHOWN = 10  # test images on a model's sheet
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that was counted: the row of its file so far, without scores, and the model."""
+    """A model that was counted: the row of its file so far, without scores, the model, and its noise."""
 
     row: dict
     model: "keras.Model"
+    strength: dict  # in place of the task's canonical one; {} for that
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ def _score_judge(model, task_data):
 
 
 def score_other_strengths(
-    task: str, home: dict, entries: Iterable[Entry], profile: profiles.Profile, judge: "keras.Model | None"
+    entries: list[Entry], profile: profiles.Profile, judge: "keras.Model | None"
 ) -> Iterator[dict]:
-    """Yield a row for the noisy input and for each denoiser under each of the task's strengths but their `home`."""
+    """Yield a row for the noisy input and for each denoiser of one task under each of its strengths but their own."""
+    task, home = entries[0].row["task"], entries[0].strength
     for strength in ({}, *noise.TASKS[task].others) if task in noise.TASKS else ():
         if strength == home:
             continue
