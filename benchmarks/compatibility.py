@@ -4,7 +4,7 @@ Each version gets an environment of its own under build/compat/, made once; what
 """
 
 import argparse
-import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -86,7 +86,7 @@ def write_report(found, names, path):
     for name, shown in names.items():
         cells = []
         for results in found.values():
-            result = results if isinstance(results, str) else results[name]
+            result = results[name]
             if not isinstance(result, str) and result <= LIMIT:
                 cells.append("yes")
             else:
@@ -112,31 +112,37 @@ def main():
     profile = profiles.load_profile("full")
     folder = profile.root / "build" / "compat"
     names = make_expected(folder / "files", profile.models)
-    kept = folder / f"found-{hash_files(folder / 'files')}.json"  # of these very files
+    hashes = {name: files.hash_file(folder / "files" / f"{name}.h5") for name in names}
+    kept = folder / "found.json"  # {version: {hash of a file: difference or error}}
     found = json.loads(kept.read_text()) if kept.is_file() else {}
     for label in [label for label in ENVIRONMENTS if not only or any(word in label for word in only)]:
-        if label not in found:
-            found[label] = try_version(label, folder)
-        failed = [found[label]] if isinstance(found[label], str) else _failed(found[label])
+        known = found.setdefault(label, {})
+        missing = [name for name in names if hashes[name] not in known]
+        results = try_version(label, folder, missing) if missing else {}
+        if isinstance(results, str):  # it could not be installed, which is tried again the next time
+            print(f"{label}: {results}", flush=True)
+            continue
+        known |= {hashes[name]: result for name, result in results.items()}
+        files.write_json(kept, found)
+        failed = _failed({name: known[hashes[name]] for name in names})
         print(f"{label}: {len(names) - len(failed)} of {len(names)} open", *failed[:3], sep="\n  ", flush=True)
-        if not isinstance(found[label], str):  # what could not be installed is tried again the next time
-            files.write_json(kept, {key: value for key, value in found.items() if not isinstance(value, str)})
-        write_report({key: found[key] for key in ENVIRONMENTS if key in found}, names, profile.reports / REPORT)
+    whole = [label for label in ENVIRONMENTS if set(hashes.values()) <= set(found.get(label, {}))]
+    told = {label: {name: found[label][hashes[name]] for name in names} for label in whole}
+    write_report(told, names, profile.reports / REPORT)
     return 0
 
 
-def hash_files(folder):
-    """Return a hash of all .h5 files in `folder`."""
-    return hashlib.sha256("".join(map(files.hash_file, sorted(folder.glob("*.h5")))).encode()).hexdigest()[:10]
-
-
-def try_version(label, folder):
-    """Return what the version `label` makes of the files, {name: difference or error}, or why it was not tried."""
+def try_version(label, folder, names):
+    """Return what the version `label` makes of the files `names`, {name: difference or error}, or why it did not."""
     packages, variables = ENVIRONMENTS[label]
     words = ["--tf-keras"] if label.startswith("tf-keras") else []
     try:
         python = make_environment(folder / label.replace(" ", "_"), packages)
-        return try_files(python, variables, folder / "files", *words)
+        shutil.rmtree(folder / "todo", ignore_errors=True)
+        (folder / "todo").mkdir()
+        for name, end in itertools.product(names, (".h5", ".npz")):
+            shutil.copyfile(folder / "files" / f"{name}{end}", folder / "todo" / f"{name}{end}")
+        return try_files(python, variables, folder / "todo", *words)
     except (subprocess.CalledProcessError, RuntimeError) as error:
         return f"not tried: {(getattr(error, 'stderr', None) or str(error)).strip().splitlines()[-1]}"
 

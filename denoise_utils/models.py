@@ -3,6 +3,7 @@
 All take noisy images (N, 28, 28, 1 or 3), float32 in [0, 1], and return such. Older projects' are in zoo/originals.py.
 """
 
+import json
 import math
 from collections.abc import Callable
 
@@ -10,8 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-_WITH_KERNEL = layers.Conv2D, layers.Conv2DTranspose, layers.Dense
-_WITHOUT_KERNEL = layers.BatchNormalization, layers.PReLU
+from denoise_utils.opening import work
 
 
 def _conv(x, filters, padding="same"):
@@ -196,19 +196,12 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
 
 
 def count_multiplications(model: keras.Model, side: int = 28) -> int:
-    """Return the multiplications by kernels of a functional model for one image of `side` x `side` pixels.
+    """Return the multiplications by kernels of a model for one image, of `side` x `side` pixels if it takes any size.
 
-    `opening.work` counts so in files. Raises ValueError for layers that are not counted here.
+    Counted from its configuration, as in a file. Raises ValueError for layers that files may not have.
     """
-    calls, total = {layer["name"]: len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]}, 0
-    for layer in (layer for layer in model.layers if layer.weights):
-        if isinstance(layer, _WITH_KERNEL):
-            features = layer.input if isinstance(layer, layers.Conv2DTranspose) else layer.output
-            places = math.prod(side if size is None else size for size in features.shape[1:-1])
-            total += math.prod(layer.kernel.shape) * places * calls[layer.name]
-        elif not isinstance(layer, _WITHOUT_KERNEL):
-            raise ValueError(f"Expected convolutions and dense layers, got {layer.name}, a {type(layer).__name__}.")
-    return total
+    shape = tuple(side if size is None else size for size in model.input_shape[1:])
+    return work.count_multiplications(json.loads(model.to_json()), shape)
 
 
 def batch_norms(model: keras.Model) -> list[layers.BatchNormalization]:

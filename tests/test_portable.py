@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import models, saving
+from denoise_utils.profiles import CAP
 from denoise_utils.saved import portable
 from denoise_utils.zoo import originals
 from tests.conftest import ROOT
@@ -196,3 +197,15 @@ def test_report_tells_who_opens_what_and_why_not(tmp_path):
     text = (tmp_path / "table.md").read_text()
     assert "| x.h5 | yes | no (1) | no (2) |" in text and "| seeds/y.h5 | no (3) | yes | no (2) |" in text
     assert "1. opens, but its outputs differ by 0.5" in text and "3. ValueError: no" in text
+
+
+def test_a_model_that_an_older_keras_does_not_open_says_so_where_people_look():
+    lines = (ROOT / "reports" / "compatibility.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if ".h5 |" in line]
+    assert {len(row) for row in rows} == {10}, "every version has been tried on every file"
+    refused = [row[0] for row in rows if any(cell.startswith("no") for cell in row)]
+    readme = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    for name in refused:
+        assert name in readme.split("| file |")[0], f"models/README.md says which Keras {name} takes"
+        card = saving.read_card(ROOT / "models" / name)
+        assert "opens it from" in card["limits"] and card["parameters"] > CAP, f"the card of {name} says so, too"

@@ -1,5 +1,6 @@
 """Follow a saved model's config from input to output, without Keras: each layer's shape and weights, each call."""
 
+import itertools
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -187,10 +188,18 @@ def _has_own_input(model):
     return bool(config["layers"]) and _own_shape(config["layers"][0]) is not None
 
 
+def _fit(declared, shapes):
+    """Tell whether shapes are the declared ones, whose sides may be any (None)."""
+    if [len(shape) for shape in declared] != [len(shape) for shape in shapes]:
+        return False
+    sides = zip(itertools.chain(*declared), itertools.chain(*shapes), strict=True)
+    return all(side in (None, found) for side, found in sides)
+
+
 def _check_build_config(layer, inputs):
     """Raise ValueError if a layer is to be built, before it is used, for another shape than that of its input."""
     built = (layer.get("build_config") or {}).get("input_shape")
     if built is not None:
         declared = [built] if all(not isinstance(side, list) for side in built) else built
-        if [_without_batch(shape) for shape in declared] != [tuple(shape) for shape in inputs]:
+        if not _fit([_without_batch(shape) for shape in declared], inputs):
             raise ValueError(f'the layer "{layer["config"]["name"]}" built for other shapes than its inputs')
