@@ -86,7 +86,7 @@ def write_report(found, names, path):
     for name, shown in names.items():
         cells = []
         for results in found.values():
-            result = results[name]
+            result = results if isinstance(results, str) else results[name]
             if not isinstance(result, str) and result <= LIMIT:
                 cells.append("yes")
             else:
@@ -115,11 +115,13 @@ def main():
     hashes = {name: files.hash_file(folder / "files" / f"{name}.h5") for name in names}
     kept = folder / "found.json"  # {version: {hash of a file: difference or error}}
     found = json.loads(kept.read_text()) if kept.is_file() else {}
+    told = {}
     for label in [label for label in ENVIRONMENTS if not only or any(word in label for word in only)]:
         known = found.setdefault(label, {})
         missing = [name for name in names if hashes[name] not in known]
         results = try_version(label, folder, missing) if missing else {}
         if isinstance(results, str):  # it could not be installed, which is tried again the next time
+            told[label] = results
             print(f"{label}: {results}", flush=True)
             continue
         known |= {hashes[name]: result for name, result in results.items()}
@@ -127,8 +129,8 @@ def main():
         failed = _failed({name: known[hashes[name]] for name in names})
         print(f"{label}: {len(names) - len(failed)} of {len(names)} open", *failed[:3], sep="\n  ", flush=True)
     whole = [label for label in ENVIRONMENTS if set(hashes.values()) <= set(found.get(label, {}))]
-    told = {label: {name: found[label][hashes[name]] for name in names} for label in whole}
-    write_report(told, names, profile.reports / REPORT)
+    told |= {label: {name: found[label][hashes[name]] for name in names} for label in whole}
+    write_report({label: told[label] for label in ENVIRONMENTS if label in told}, names, profile.reports / REPORT)
     return 0
 
 

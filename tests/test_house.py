@@ -120,3 +120,17 @@ def test_no_function_is_longer_than_a_screen():
     functions = [(path, node) for path in MODULES for node in parse(path) if isinstance(node, ast.FunctionDef)]
     lengths = {f"{name_of(path)}, {node.name}": node.end_lineno - node.lineno + 1 for path, node in functions}
     assert not {name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_FUNCTION}
+
+
+def test_the_profile_is_handed_down():
+    """A call that hands down a dict, `**sizes`, is trusted. (Parameters are called as what they hold.)"""
+    missing = []
+    for path in MODULES:
+        for node in parse(path):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if name not in ("load_splits", "load_task"):
+                continue
+            handed = {one.arg for one in node.keywords} | {getattr(one, "id", "") for one in node.args}
+            if not {"profile", None} & handed:
+                missing.append(f"{name_of(path)}, line {node.lineno}")
+    assert not missing, f"Expected profile=... (notebooks alone may leave it out) in {missing}"
