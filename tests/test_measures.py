@@ -10,7 +10,7 @@ import pytest
 
 from denoise_utils import evaluation, report
 from denoise_utils.cli import show
-from denoise_utils.grading import everyone, page
+from denoise_utils.grading import everyone, page, ranking
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from tests.conftest import ROOT
@@ -96,7 +96,7 @@ def test_grades_are_ranked_by_the_measure_that_decides():
         {"submission": name, "verdict": Verdict(verdict), "excess": excess}
         for name, verdict, excess in (("b", "OVER", 0.1), ("c", "PASS", 0.3), ("d", "PASS", 0.2), ("a", "BROKEN", None))
     ]
-    assert [(row["submission"], row["rank"]) for row in everyone.rank(rows)] == [
+    assert [(row["submission"], row["rank"]) for row in ranking.rank(rows)] == [
         ("d", 1),
         ("c", 2),
         ("b", None),
