@@ -93,8 +93,8 @@ def test_moodle_class_of_thirty(tmp_path, content, capsys):
     said = capsys.readouterr().out
     rows = {row["submission"]: row for row in read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
     assert {name.lstrip("'"): row["verdict"] for name, row in rows.items()} == expected and len(expected) >= 30
-    assert rows["Two Files, s210"]["file"] == "new.h5" and "older: old.h5" in rows["Two Files, s210"]["flags"]
-    assert "is on the roster" in rows["Ann Twin, 201"]["flags"] and len(rows["Person A, s100"]["sha256"]) == 64
+    assert rows["Two Files, s210"]["file"] == "new.h5" and "older: old.h5" in rows["Two Files, s210"]["notes"]
+    assert "is on the roster" in rows["Ann Twin, 201"]["notes"] and len(rows["Person A, s100"]["sha256"]) == 64
     seed = rows["Person A, s100"]["seed"]
     assert f"Noise seed {seed}, kept in" in said and seed != "1"
 
@@ -129,7 +129,7 @@ def test_canvas_class_of_thirty(tmp_path, content):
     files[classes.canvas("zipinside", 603, 9903, "model.h5.zip")] = b"PK"
     files[classes.canvas("twoattached", 604, 9904, "a.h5")] = content["over.h5"]
     files[classes.canvas("twoattached", 604, 9905, "report.pdf")] = b"%PDF"
-    files[classes.canvas("özjürgen", 605, 9906, "model_1_2.h5")] = content["good.h5"]
+    files[classes.canvas("özjürgen", 605, 9906, "model_1_2.h5")] = handins.OF_THE_PROJECT
     people += [("Öz, Jürgen", "s605", "oz@x.org"), ("Never Came", "s606", "")]
     expected |= {"textonly, 601": ("BROKEN", ""), "linkonly, 602": ("BROKEN", "LATE"), "zipinside, 603": ("BROKEN", "")}
     expected |= {
@@ -143,7 +143,9 @@ def test_canvas_class_of_thirty(tmp_path, content):
     assert grade(archive, tmp_path / "out", roster, "--format", "canvas") == 0
     rows = {row["submission"]: row for row in read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
     assert {name: (row["verdict"], row["late"]) for name, row in rows.items()} == expected and len(expected) == 30
-    assert "the newest of 2; older: model.h5" in rows["Sura, Given, s0"]["flags"]
+    assert "the newest of 2; older: model.h5" in rows["Sura, Given, s0"]["notes"]
+
+    assert "the same file as the course's baseline" in rows["Öz, Jürgen, s605"]["flags"]  # and no marks for it alone
 
     head, points, *canvas = read_csv_lines(tmp_path / "out" / "canvas.csv")
     assert (
@@ -153,7 +155,7 @@ def test_canvas_class_of_thirty(tmp_path, content):
     by_id = {line[1]: line for line in canvas}
     assert {"500", "523", "601", "605"} < by_id.keys() and by_id["500"][2:4] == ["s0", "0@x.org"]
     assert all(line[5] == "" or 0 <= float(line[5]) <= float(points[5]) for line in canvas)
-    assert by_id["500"][5] == "0" and float(by_id["605"][5]) >= 20 and by_id[""][5] == ""
+    assert by_id["500"][5] == "0" and by_id["605"][5] == "40" and by_id[""][5] == ""
 
     grades, _ = finishing.read(tmp_path / "out")
     assert cli.main(["grade", "--forget", "s605", "--out", str(tmp_path / "out")]) == 0

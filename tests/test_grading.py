@@ -40,7 +40,7 @@ def check_verdicts(rows, expected):
     wrong = []
     for name, handin in expected.items():
         row = rows.pop(escaping.cell(name))
-        said = row["flags"] + row["reason"]
+        said = row["flags"] + row["notes"] + row["reason"]
         if row["verdict"] != handin.verdict or handin.says not in said:
             wrong.append((name, handin.verdict, handin.says, row["verdict"], said))
         if not handin.says and row["verdict"] == "PASS" and row["flags"]:

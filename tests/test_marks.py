@@ -22,7 +22,15 @@ NOISY = {"excess": 0.16, "psnr": 13.6, "legibility": 0.5, "images": 300}
 
 
 def make_row(name, losses=None, verdict="PASS", **more):
-    row = {"submission": name, "verdict": Verdict(verdict), "reason": "", "flags": [], "late": "", "sha256": name * 2}
+    row = {
+        "submission": name,
+        "verdict": Verdict(verdict),
+        "reason": "",
+        "flags": [],
+        "notes": [],
+        "late": "",
+        "sha256": name * 2,
+    }
     row |= {"person": name, "id": "", "email": "", "identifier": "", "file": f"{name}.h5", "system": ""}
     if losses is not None:
         row |= {"images": len(losses), "excess": float(np.mean(losses)), "losses": ranking.pack(losses)}
@@ -143,7 +151,14 @@ def out(tmp_path, losses):
     """A class of five, written in every format."""
     rows = [
         make_row("Ada Li, 11", losses, person="Ada Li", id="s1", email="ada@x.org", identifier="11", system="Moodle"),
-        make_row("Bo Öz, 12", losses + 0.01, person="Bo Öz", identifier="12", late="LATE", flags=["odd\t\rflag"]),
+        make_row(
+            "Bo Öz, 12",
+            losses + 0.01,
+            person="Bo Öz",
+            identifier="12",
+            late="LATE",
+            flags=["odd\t\rflag", "the same file as Ada Li, 11"],
+        ),
         make_row(HOSTILE, losses + 0.02, person=HOSTILE, identifier="13", email="-1+1@x.org"),
         make_row("Cem, 14", verdict="REFUSED", person="Cem", identifier="14") | {"reason": "@SUM(1)"},
         make_row("Dora, s5", verdict="missing", person="Dora", id="s5") | {"sha256": "", "file": ""},
@@ -225,6 +240,10 @@ def test_person_has_a_page_of_marks_and_the_class_a_ranking_without_names(out):
     (ada,) = [text for name, text in people.items() if name.startswith("Ada-Li")]
     assert "20 of" not in ada and "reading" in ada and pseudonyms[0] in ada and "Hand it in." in ada
     assert not re.search(r'(src|href)="(?!data:|#)', ada)  # self-contained
+    (bo,) = [text for name, text in people.items() if name.startswith("Bo-Oz")]
+    results = [path.read_text(encoding="utf-8") for path in (out / "gradescope").glob("Bo-Oz*/*")]
+    for told in (bo, *results, read_csv(out / "moodle.csv")[1]["Feedback comments"]):
+        assert "the same file as another" in told and "Ada" not in told  # nobody is told of others
     (odd,) = [text for name, text in people.items() if name.startswith("cmd")]
     assert "<h1>" in odd and "&#34;x&#34;" in odd
     assert page.slug({"submission": "../..", "pseudonym": "ABC-DEF"}) == "ABC-DEF"

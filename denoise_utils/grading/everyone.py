@@ -20,6 +20,7 @@ from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files, stopping
 
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
+TWIN = "the same file as "  # what a flag begins with that names others
 LIMITS = (Verdict.TIMEOUT, Verdict.MEMORY)  # verdicts that depend on the limits
 
 
@@ -203,11 +204,12 @@ def _row(number, copies, keys, rows):
     row = {"submission": one.name, "verdict": one.verdict, "reason": one.reason, "sha256": copy.sha256}
     row |= {"person": person.name, "id": person.number, "email": person.email, "identifier": person.identifier}
     row |= {"late": "LATE" if one.late else "", "file": one.file.name if one.file else "", "system": one.system}
+    newest = f"the newest of {len(one.others) + 1}; older: {', '.join(one.others)}"
+    row["notes"] = [newest, *one.notes] if one.others else list(one.notes)
     if key is None:
-        return row | {"flags": list(one.notes)}
+        return row | {"flags": []}
     if key not in rows:
         return None
     twins = [copies[other].submission.name for other in range(len(copies)) if keys[other] == key and other != number]
-    told = [f"the same file as {', '.join(twins[:5])}"] if twins else []
-    told += [f"the newest of {len(one.others) + 1}; older: {', '.join(one.others)}"] if one.others else []
-    return row | rows[key] | {"flags": [*rows[key].get("flags", []), *told, *one.notes], "key": key}
+    told = [f"{TWIN}{', '.join(twins[:5])}"] if twins else []
+    return row | rows[key] | {"flags": rows[key].get("flags", []) + told, "key": key}

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from denoise_utils.grading.page import slug
+from denoise_utils.grading.page import flags_for, slug
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import escaping, files
 
@@ -37,7 +37,7 @@ def _grade(row):
 def feedback(row):
     """Return in one line what a person is told: the verdict, the marks and why, the reason, what is flagged."""
     parts = [str(row["verdict"]), row["marks"].describe(), row.get("reason") or ""]
-    return escaping.plain(". ".join(filter(None, [*parts, *(f"flagged: {flag}" for flag in row["flags"])])))
+    return escaping.plain(". ".join(filter(None, [*parts, *(f"flagged: {flag}" for flag in flags_for(row))])))
 
 
 def _write_moodle(grades, folder):

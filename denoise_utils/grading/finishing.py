@@ -98,7 +98,7 @@ def _remove_traces(grades, gone):
 
 
 def _names(flag, name):
-    return flag.startswith("the same file as ") and name in flag
+    return flag.startswith(everyone.TWIN) and name in flag
 
 
 def _is_of(path, row, others):

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from denoise_utils import profiles
+from denoise_utils.grading.everyone import TWIN
 from denoise_utils.grading.exam import PUBLIC_SEED
 from denoise_utils.measures import frame, table
 from denoise_utils.measures.verdicts import Verdict
@@ -30,7 +31,21 @@ COLUMNS = {
     "output": ("output", "{}"),
 }
 # What the CSV has beside them.
-MORE = ["tied", "most", "why", "flags", "reason", "person", "id", "email", "identifier", "pseudonym", "file", "sha256"]
+MORE = [
+    "tied",
+    "most",
+    "why",
+    "flags",
+    "notes",
+    "reason",
+    "person",
+    "id",
+    "email",
+    "identifier",
+    "pseudonym",
+    "file",
+    "sha256",
+]
 MORE += ["trainable", "stored", "built", "constants", "statistics", "images"]
 MORE += [key for key in table.columns(table.FULL) if key not in COLUMNS]
 MORE += ["seconds", "megabytes", "task", "seed", "cap", "data"]
@@ -145,6 +160,11 @@ def _mark(row):
     return {"marks": marks.total, "most": marks.most, "why": marks.describe()} if marks else {}
 
 
+def flags_for(row):
+    """Return what is flagged as its author is told it: without the names of others."""
+    return [f"{TWIN}another, or as a model of the course" if flag.startswith(TWIN) else flag for flag in row["flags"]]
+
+
 def write_people(grades, folder):
     """Write a page for each person, with marks and why, and ranking.html, which has pseudonyms alone."""
     folder, noisy = Path(folder), grades.yardstick | {"submission": table.NOISY}
@@ -154,8 +174,8 @@ def write_people(grades, folder):
     for row in grades.rows:
         if row["verdict"] != Verdict.MISSING:
             path = folder / PEOPLE / f"{slug(row)}.html"
-            advice = advise(row, noisy)
-            files.write_text(path, frame.render(TEMPLATES / "person.html", row=row, advice=advice, **shared))
+            own = {"row": row, "advice": advise(row, noisy), "flags": flags_for(row)}
+            files.write_text(path, frame.render(TEMPLATES / "person.html", **own, **shared))
             written.add(path)
     for path in (folder / PEOPLE).glob("*-???-???.html"):
         if path not in written:
