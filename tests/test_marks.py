@@ -10,7 +10,7 @@ import pytest
 from denoise_utils import cli
 from denoise_utils.grading import everyone, finishing, keeping, page, ranking, rubric
 from denoise_utils.measures.verdicts import Verdict
-from denoise_utils.system import locks
+from denoise_utils.system import escaping, locks
 from tests import processes
 from tests.conftest import ROOT
 
@@ -186,6 +186,11 @@ def test_tables_are_quoted_marked_as_utf8_and_run_nothing(out):
         cells = [cell for row in read_csv(out / name) for cell in row.values()]
         assert not [cell for cell in cells if re.match(r"\s*[=+\-@\t\r]", cell)]
         assert any(cell.startswith("'=cmd") for cell in cells)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "  =1", "\n@x"])
+def test_cell_that_a_spreadsheet_would_run_is_text(text):
+    assert escaping.cell(text)[0] in "'\\" and escaping.cell(escaping.cell(text)) == escaping.cell(text)
 
 
 def test_moodle_file_has_what_its_grading_worksheet_and_its_gradebook_ask_for(out):
