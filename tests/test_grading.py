@@ -1,7 +1,6 @@
 """Grading a class: the expected verdict for every hand-in, nobody disturbed by another, nothing done twice."""
 
 import csv
-import os
 import re
 import shutil
 import signal
@@ -16,12 +15,15 @@ import pytest
 
 from denoise_utils import cli
 from denoise_utils.cli import arguments
-from denoise_utils.grading import everyone, one, page, supervise
+from denoise_utils.grading import everyone, exam, one, page, supervise
 from denoise_utils.system import escaping
 from tests import handins
 from tests.conftest import ROOT
 
-OPTIONS = ["--profile", "quick", "--images", "60", "--jobs", "2", "--timeout", "25"]
+OPTIONS = ["--profile", "quick", "--seed", "1", "--images", "60", "--jobs", "2", "--timeout", "25"]
+
+
+REFERENCES = ["the course's baseline", "an earlier course project"]
 
 
 def run_grade(path, out, *more):
@@ -29,7 +31,7 @@ def run_grade(path, out, *more):
 
 
 def read_grades(out):
-    with open(out / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(out / "grades.csv", encoding="utf-8-sig", newline="") as file:
         return {row["submission"]: row for row in csv.DictReader(file)}
 
 
@@ -38,13 +40,13 @@ def check_verdicts(rows, expected):
     wrong = []
     for name, handin in expected.items():
         row = rows.pop(escaping.cell(name))
-        said = row["flags"] + row["reason"]
+        said = row["flags"] + row["notes"] + row["reason"]
         if row["verdict"] != handin.verdict or handin.says not in said:
             wrong.append((name, handin.verdict, handin.says, row["verdict"], said))
         if not handin.says and row["verdict"] == "PASS" and row["flags"]:
             wrong.append((name, "no flag", row["flags"]))
     assert not wrong, wrong
-    assert list(rows) == ["noisy input"]
+    assert list(rows) == ["noisy input", *REFERENCES]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,10 @@ def test_rows_hold_counts_and_scores_and_are_ranked(graded):
     assert float(good["milliseconds"]) > 0 and float(good["megabytes"]) > 100
     slow = rows["a slow one.h5"]
     assert slow["parameters"] == "962" and float(slow["seconds"]) > 0  # counted before it was stopped
-    ranks = [(row["verdict"], row["rank"], float(row["excess"] or 0)) for row in rows.values()][1:]
+    assert [float(rows[name]["excess"]) > 0 and not rows[name]["rank"] for name in REFERENCES] == [True, True]
+    ranks = [(row["verdict"], row["rank"], float(row["excess"] or 0)) for row in rows.values()][1 + len(REFERENCES) :]
     passed = [rank for rank in ranks if rank[0] == "PASS"]
-    assert [rank[1] for rank in passed] == [str(n + 1) for n in range(len(passed))] and passed == ranks[: len(passed)]
+    assert [rank[1] for rank in passed] == ["1", "2"] and passed == ranks[: len(passed)]
     assert passed == sorted(passed, key=lambda rank: rank[2]) and not any(rank[1] for rank in ranks[len(passed) :])
 
 
@@ -87,8 +90,8 @@ def test_second_run_grades_only_what_changed(graded, tmp_path, capsys):
     handins.write(b"new")(tmp_path / "class" / "new.h5")
     shutil.copytree(out, tmp_path / "out")
     assert run_grade(tmp_path / "class", tmp_path / "out") == 0
-    told = [line for line in capsys.readouterr().out.splitlines() if ": " in line]
-    assert told[0] == "notes <b>.txt: left out; it is no .h5"
+    seed, *told = [line for line in capsys.readouterr().out.splitlines() if ": " in line]
+    assert seed.startswith("Noise seed 1, kept in") and told[0] == "notes <b>.txt: left out; it is no .h5"
     assert [line.partition(":")[0] for line in told[1:]] == ["new.h5", "Written to " + str(tmp_path / "out")]
     rows = read_grades(tmp_path / "out")
     assert rows["ignores.h5"]["verdict"] == "OVER" and "the same file as over.h5" in rows["ignores.h5"]["flags"]
@@ -96,10 +99,11 @@ def test_second_run_grades_only_what_changed(graded, tmp_path, capsys):
 
 @pytest.mark.parametrize(("name", "code"), [("good", 0), ("over", 1), ("ignores", 1), ("lambda", 2), ("infinite", 2)])
 def test_self_check_says_what_to_do_in_its_exit_code_too(graded, tmp_path, capsys, name, code):
-    shutil.copytree(graded[1], tmp_path / "out")
+    shutil.copytree(graded[1] / "kept", tmp_path / "out" / "kept", ignore=shutil.ignore_patterns("class.json"))
     assert run_grade(graded[0] / f"{name}.h5", tmp_path / "out") == code
     printed = capsys.readouterr().out
     verdict = handins.FEW[f"{name}.h5"].verdict
+    assert "the public seed 1: your class is graded under another" in printed
     assert f"{name}.h5: {verdict}" in printed and handins.FEW[f"{name}.h5"].says in printed
     assert {0: "does no better than", 1: "", 2: page.ADVICE[verdict]}[code] in printed
     assert ("Take parameters out" in printed) == (name == "over")
@@ -108,12 +112,10 @@ def test_self_check_says_what_to_do_in_its_exit_code_too(graded, tmp_path, capsy
 def test_interruption_keeps_what_is_finished_and_leaves_no_process(graded, tmp_path):
     folder, out, _ = graded
     shutil.copytree(out, tmp_path / "out")
-    (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "denoise_utils", "grade", folder, "--out", tmp_path / "out", *OPTIONS]
     command += ["--timeout", "3600"]  # the slow one's limits are others than before
-    environment = os.environ | {"TMPDIR": str(tmp_path / "work")}
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
-    while not list(tmp_path.glob("work/grade-*/*.json")):  # its first finding: it has begun, and takes for ever
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("out/kept/work-*/*.json")):  # its first finding: it has begun, and takes for ever
         assert process.poll() is None, "it ended before it could be interrupted"
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -142,27 +144,29 @@ class Tags(HTMLParser):
 
 def test_page_is_self_contained_and_shows_images(graded):
     found = Tags((graded[1] / "grades.html").read_text(encoding="utf-8"))
-    assert found.tags.count("script") == 1 and found.tags.count("tr") == 1 + 1 + len(handins.FEW)
+    assert found.tags.count("script") == 1 and found.tags.count("tr") == 1 + 3 + len(handins.FEW)
     pictures = [source for source in found.sources if source.startswith("data:image/png;base64,")]
     links = [source for source in found.sources if source.startswith("#hand-in-")]
-    assert len(pictures) >= 2 + 4 and len(links) == len(handins.FEW)
-    assert len(pictures) + len(links) == len(found.sources)
+    people = [source for source in found.sources if source.startswith("people/")]
+    assert len(pictures) >= 2 + 4 and len(links) == len(people) == len(handins.FEW)
+    assert len(pictures) + len(links) + len(people) == len(found.sources)
+    assert all((graded[1] / source).is_file() for source in people)
 
 
 def test_page_sorts_by_plain_numbers_under_one_button_a_column(graded):
     text = (graded[1] / "grades.html").read_text(encoding="utf-8")
     heads, body = text.partition("</thead>")[0], text.partition('<tbody class="ranked">')[2]
-    keys = ["rank", "submission", "verdict", "parameters", *page.LISTED]
+    keys = ["rank", "submission", "verdict", "late", "marks", "parameters", *page.LISTED]
     buttons = re.findall(r"<th[^>]*><button[^>]*>(.+?)</button></th>", heads)
-    assert buttons == [page.COLUMNS[key][0] for key in keys] and len(keys) == heads.count("<th ") == 7
+    assert buttons == [page.COLUMNS[key][0] for key in keys] and len(keys) == heads.count("<th ") == 9
     rows = [re.findall(r'<td\b[^>]*data-value="(.*?)"', row) for row in re.findall("(?s)<tr>.*?</tr>", body)]
     assert len(rows) == len(handins.FEW) and {len(values) for values in rows} == {len(buttons)}
-    for values, (name, row) in zip(rows, list(read_grades(graded[1]).items())[1:], strict=True):
+    for values, (name, row) in zip(rows, list(read_grades(graded[1]).items())[1 + len(REFERENCES) :], strict=True):
         values = dict(zip(keys, values, strict=True))
         assert values["submission"] == name and values["verdict"] == row["verdict"]
-        for key in ("rank", "parameters", "excess", "psnr", "legibility"):
+        for key in ("rank", "marks", "parameters", "excess", "psnr", "legibility"):
             assert values[key] == row[key] and (not row[key] or float(row[key]) >= 0)
-    assert any(int(values[3] or 0) > 999 for values in rows)  # without a comma in it
+    assert any(int(values[5] or 0) > 999 for values in rows)  # without a comma in it
 
 
 def test_page_says_what_was_left_out(graded):
@@ -204,34 +208,37 @@ def test_nothing_to_grade_is_an_error(path, says, capsys, monkeypatch):
 
 
 def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
-    exams = [everyone.load_exam("clutter", seed=seed, num_images=20) for seed in (1, 1, 2)]
-    keys = [everyone.write_exam(e, tmp_path / str(n), 3600, ROOT / "models") for n, e in enumerate(exams)]
+    exams = [exam.load_exam("clutter", seed=seed, num_images=20) for seed in (1, 1, 2)]
+    judge = ROOT / "models" / "digit_judge.h5"
+    keys = [exam.write_exam(e, tmp_path / str(n), 3600, judge) for n, e in enumerate(exams)]
     assert keys[0] == keys[1] != keys[2] and not np.array_equal(exams[0].test.noisy, exams[2].test.noisy)
-    assert np.array_equal(exams[0].test.clean, exams[2].test.clean)
+    assert not np.array_equal(exams[0].test.clean, exams[2].test.clean)  # the seed draws the images, too
     (clutter.test.noisy / 2).dump(tmp_path / "X.pkl")
     clutter.test.clean.dump(tmp_path / "Y.pkl")
-    own = everyone.load_exam("clutter", seed=1, num_images=20, pickles=(tmp_path / "X.pkl", tmp_path / "Y.pkl"))
+    pickles = tmp_path / "X.pkl", tmp_path / "Y.pkl"
+    own = exam.load_exam("clutter", seed=1, num_images=20, pickles=pickles)
     assert own.label == "X.pkl + Y.pkl" and own.test.labels is None and len(own.test.noisy) == 20
-    assert np.array_equal(own.test.noisy, clutter.test.noisy[:20] / 2)  # in [0, 1] already: left as it is
+    every = exam.load_exam("clutter", seed=1, num_images=60, pickles=pickles)
+    assert np.array_equal(every.test.noisy, clutter.test.noisy / 2)  # in [0, 1] already: left as it is
     settings, pairs = (
-        everyone.write_exam(own, tmp_path / "own", 10, tmp_path),
+        exam.write_exam(own, tmp_path / "own", 10, tmp_path / "none.h5"),
         one.read_exam(tmp_path / "own")[1],
     )
     assert settings["cap"] == 10 and settings["judge"] is None and np.array_equal(pairs.clean, own.test.clean)
 
 
 def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(everyone, "PACKAGE", tmp_path / "package")
-    shutil.copytree(ROOT / "denoise_utils", everyone.PACKAGE)
-    exam = everyone.load_exam("clutter", seed=1, num_images=2)
+    monkeypatch.setattr(exam, "PACKAGE", tmp_path / "package")
+    shutil.copytree(ROOT / "denoise_utils", exam.PACKAGE)
+    few = exam.load_exam("clutter", seed=1, num_images=2)
 
     def read_code():
-        return everyone.write_exam(exam, tmp_path / str(len(found)), 3600, tmp_path)["code"]
+        return exam.write_exam(few, tmp_path / str(len(found)), 3600, tmp_path / "none.h5")["code"]
 
     found = set()
     found.add(read_code())
     for name in ("evaluation.py", "opening/counting.py", "grading/one.py"):
-        with open(everyone.PACKAGE / name, "a") as file:
+        with open(exam.PACKAGE / name, "a") as file:
             file.write("# changed\n")
         found.add(read_code())
     assert len(found) == 4
@@ -244,7 +251,7 @@ def test_a_class_of_more_than_forty(tmp_path):
     assert run_grade(tmp_path / "class", tmp_path / "out") == 0
     check_verdicts(read_grades(tmp_path / "out"), handins.MANY)
     found = Tags((tmp_path / "out" / "grades.html").read_text(encoding="utf-8"))
-    assert found.tags.count("script") == 1 and found.tags.count("tr") == 1 + 1 + len(handins.MANY)
+    assert found.tags.count("script") == 1 and found.tags.count("tr") == 1 + 3 + len(handins.MANY)
 
 
 @pytest.mark.stress

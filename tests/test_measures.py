@@ -10,11 +10,12 @@ import pytest
 
 from denoise_utils import evaluation, report
 from denoise_utils.cli import show
-from denoise_utils.grading import everyone, page
+from denoise_utils.grading import everyone, page, ranking
 from denoise_utils.measures import table
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from tests.conftest import ROOT
 
+UNGRADED = {"UNREADABLE", "missing", "left out"}  # verdicts that tell nobody what to do
 PSNR, EXCESS = table.MEASURES["psnr"], table.MEASURES["excess"]
 
 
@@ -75,7 +76,7 @@ def test_no_other_module_spells_out_how_a_measure_is_shown():
 def test_verdict_is_its_word_wherever_it_is_written(tmp_path):
     assert f"{judge_size(5, 5)}, {judge_size(6, 5)}" == "PASS, OVER"
     assert json.loads(json.dumps({"verdict": Verdict.LEFT_OUT})) == {"verdict": "left out"}
-    assert list(Verdict)[:2] == ["PASS", "OVER"] and set(page.ADVICE) == set(Verdict) - {"UNREADABLE", "left out"}
+    assert list(Verdict)[:2] == ["PASS", "OVER"] and set(page.ADVICE) == set(Verdict) - UNGRADED
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_grades_are_ranked_by_the_measure_that_decides():
         {"submission": name, "verdict": Verdict(verdict), "excess": excess}
         for name, verdict, excess in (("b", "OVER", 0.1), ("c", "PASS", 0.3), ("d", "PASS", 0.2), ("a", "BROKEN", None))
     ]
-    assert [(row["submission"], row["rank"]) for row in everyone.rank(rows)] == [
+    assert [(row["submission"], row["rank"]) for row in ranking.rank(rows)] == [
         ("d", 1),
         ("c", 2),
         ("b", None),

@@ -15,7 +15,7 @@ def test_folder_names_stand_for_their_only_file_and_other_files_are_left_out(tmp
         (tmp_path / name).write_text("x")
     found = {one.name: one for one in submissions.find_submissions(tmp_path)}
     assert set(found) == {"ada", "list.csv", "no ending", ".ida.h5", "__eva.h5"}
-    assert found["ada"].path.name == "0.h5" and not found["ada"].verdict and not found["__eva.h5"].verdict
+    assert found["ada"].file.name == "0.h5" and not found["ada"].verdict and not found["__eva.h5"].verdict
     assert {name for name, one in found.items() if one.verdict == "left out"} == {"list.csv", "no ending", ".ida.h5"}
 
 
@@ -36,7 +36,7 @@ def test_what_was_meant_as_a_hand_in_is_told_what_to_do(name, tmp_path):
     (tmp_path / name).write_bytes(b"x")
     for place in (tmp_path, tmp_path / name):
         (found,) = submissions.find_submissions(place)
-        assert (found.name, found.path, found.verdict) == (name, None, "BROKEN") and NOT_H5[name] in found.reason
+        assert (found.name, found.file, found.verdict) == (name, None, "BROKEN") and NOT_H5[name] in found.reason
 
 
 def test_folder_without_an_h5_is_told_what_is_in_it(tmp_path):
@@ -52,7 +52,7 @@ def test_newest_of_several_counts_and_the_others_are_listed(tmp_path):
         (tmp_path / "ada" / "deep" / name).write_bytes(name.encode())
         os.utime(tmp_path / "ada" / "deep" / name, (1e9 - age, 1e9 - age))
     (found,) = submissions.find_submissions(tmp_path)
-    assert found.path.name == "third.h5" and found.others == ("second.h5", "first.h5") and not found.verdict
+    assert found.file.name == "third.h5" and found.others == ("second.h5", "first.h5") and not found.verdict
 
 
 def test_hidden_files_and_folders_count_at_no_depth(tmp_path):
@@ -60,7 +60,7 @@ def test_hidden_files_and_folders_count_at_no_depth(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (found,) = submissions.find_submissions(tmp_path)
-    assert found.path.name == "model.h5" and found.others == ()
+    assert found.file.name == "model.h5" and found.others == ()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes of POSIX")
@@ -75,8 +75,8 @@ def test_links_are_refused_wherever_they_lead(tmp_path, target):
     (class_folder / "ida" / "ida.h5").symlink_to(target)
     found = {one.name: one for one in submissions.find_submissions(class_folder)}
     assert {name for name, one in found.items() if one.verdict == "REFUSED"} == {"bob.h5", "cem", "ida"}
-    assert all(found[name].path is None and "got a link" in found[name].reason for name in ("bob.h5", "cem", "ida"))
-    assert found["eva.h5"].path and not found["eva.h5"].verdict
+    assert all(found[name].file is None and "got a link" in found[name].reason for name in ("bob.h5", "cem", "ida"))
+    assert found["eva.h5"].file and not found["eva.h5"].verdict
 
 
 def test_folder_that_cannot_be_walked_is_a_row_and_the_others_are_found(tmp_path, monkeypatch):
@@ -93,4 +93,4 @@ def test_folder_that_cannot_be_walked_is_a_row_and_the_others_are_found(tmp_path
     monkeypatch.setattr(os, "scandir", scandir)  # root may read everything
     found = {one.name: one for one in submissions.find_submissions(tmp_path)}
     assert found["ada"].verdict == "BROKEN" and "Permission denied" in found["ada"].reason
-    assert found["ben"].path and not found["ben"].verdict
+    assert found["ben"].file and not found["ben"].verdict

@@ -7,7 +7,8 @@ import sys
 import warnings
 
 from denoise_utils import noise, profiles
-from denoise_utils.cli import commands
+from denoise_utils.cli import commands, grade
+from denoise_utils.cli.kinds import add_cap, add_profile, from_zero, positive
 from denoise_utils.pictures import images
 from denoise_utils.system import failures, stopping, streams
 from denoise_utils.system.escaping import plain
@@ -19,30 +20,12 @@ CODES = (
 DEBUG = "show where an error came from (its traceback), before its line"
 
 
-def _whole_number(text, least):
-    try:
-        number = int(text)
-    except ValueError:
-        number = None
-    if number is None or number < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number from {least} up, got {text}")
-    return number
-
-
-def _positive(text):
-    return _whole_number(text, 1)
-
-
-def _from_zero(text):
-    return _whole_number(text, 0)
-
-
 def make_parser():
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="python -m denoise_utils", description=__doc__, epilog=CODES)
     parser.add_argument("--debug", action="store_true", help=DEBUG)
     added = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_show, _add_denoise, _add_report, _add_grade, _add_search, _add_page):
+    for add in (_add_show, _add_denoise, _add_report, grade.add, _add_search, _add_page):
         add(added)
     if importlib.util.find_spec("denoise_utils.zoo.recipes"):  # a class's handout comes without
         _add_train(added)
@@ -53,26 +36,10 @@ def make_parser():
     return parser
 
 
-def _add_cap(command):
-    command.add_argument(
-        "--cap", type=_positive, default=profiles.CAP, help="parameters allowed (default: %(default)s)"
-    )
-
-
-def _add_profile(command, default="full"):
-    told = f"default: {default}" if default else "default: DENOISE_PROFILE, else quick"
-    command.add_argument(
-        "--profile",
-        choices=["full", "quick"],
-        default=default,
-        help=f"full: all images; quick: a few, bundled ones where no data is ({told})",
-    )
-
-
 def _add_show(added):
     show = added.add_parser("show", help="print what a saved model is: its card and its layers")
     show.add_argument("model", help="the .h5 file, or a folder: a table of its files, as in models/README.md")
-    _add_cap(show)
+    add_cap(show)
     show.set_defaults(run=commands.show)
 
 
@@ -87,8 +54,8 @@ def _add_report(added):
     report.add_argument(
         "--out", help="where to write (default: reports/ for the project's own models, else build/report/)"
     )
-    _add_cap(report)
-    _add_profile(report)
+    add_cap(report)
+    add_profile(report)
     report.set_defaults(run=commands.report)
 
 
@@ -102,16 +69,16 @@ def _add_search(added):
     )
     tasks = [name for name, task in noise.TASKS.items() if task.dataset == "mnist"] + ["pairs"]
     search.add_argument("--task", choices=tasks, help=f"default: {profiles.TASK}, or pairs if DENOISE_PAIRS is set")
-    search.add_argument("--workers", type=_positive, default=1, help="processes that train (default: %(default)s)")
-    search.add_argument("--seed", type=_from_zero, default=0, help="of weights and noise (default: %(default)s)")
+    search.add_argument("--workers", type=positive, default=1, help="processes that train (default: %(default)s)")
+    search.add_argument("--seed", type=from_zero, default=0, help="of weights and noise (default: %(default)s)")
     search.add_argument(
         "--deadline",
-        type=_positive,
+        type=positive,
         default=60,
         metavar="MINUTES",
         help="give up after so long without a finished trial, with several workers (default: %(default)s)",
     )
-    _add_profile(search, default=None)
+    add_profile(search, default=None)
     search.set_defaults(run=commands.search)
 
 
@@ -123,16 +90,17 @@ def _add_train(added):
         help="train models of the course, resumably",
         description="Train models one after the other, each as a run under build/: stopped, it goes on at its next "
         "epoch; finished, it is loaded. In the full profile a small run is kept in models/runs/, too, where another "
-        f"machine goes on with it. Exit code: 0, 1 if one failed. Names: {', '.join(recipes.ALL)}.",
+        f"machine goes on with it. Exit code: 0, 1 if one failed. Names: {', '.join(recipes.ALL)}; or judge, "
+        "for grade's --judge: it goes to build/judges/ and is known to whoever knows its seed.",
     )
     train.add_argument("names", nargs="*", metavar="name", help="the models")
     train.add_argument(
-        "--seeds", type=_from_zero, nargs="+", default=[0], help="of weights and noise (default: %(default)s)"
+        "--seeds", "--seed", type=from_zero, nargs="+", default=[0], help="of weights and noise (default: %(default)s)"
     )
     train.add_argument(
         "--list", action="store_true", help="train nothing; show how far each is and how many minutes it takes"
     )
-    _add_profile(train, default=None)
+    add_profile(train, default=None)
     train.set_defaults(run=commands.train)
 
 
@@ -143,34 +111,8 @@ def _add_reproduce(added):
         description="Takes as long as the card says. Exit code: 0 if the weights are identical, else 1.",
     )
     reproduce.add_argument("model", help="the .h5")
-    _add_profile(reproduce)
+    add_profile(reproduce)
     reproduce.set_defaults(run=commands.reproduce)
-
-
-def _add_grade(added):
-    grade = added.add_parser(
-        "grade",
-        help="check and score one .h5, or the submissions of a class",
-        description="Each submission is opened in a process of its own, with a limit of time and of memory. Writes "
-        "grades.csv and grades.html; a second run grades only what changed. Exit code: 0; for a single .h5 also 1 if "
-        "it is over the cap or flagged, 2 if it was refused, broken or stopped.",
-    )
-    grade.add_argument("path", help="an .h5 file, or a folder of .h5 files and of folders, in which the newest counts")
-    grade.add_argument("--task", default=profiles.TASK, help="the task that is graded (default: %(default)s)")
-    grade.add_argument("--pairs", nargs=2, metavar=("NOISY", "CLEAN"), help="your own test images, as two pickles")
-    grade.add_argument(
-        "--seed", type=_from_zero, default=1, help="of the noise on the test images; the notebooks' is 0"
-    )
-    grade.add_argument("--images", type=_positive, help="test images (default: all of the profile's)")
-    grade.add_argument("--out", help="where to write (default: build/grades/)")
-    _add_cap(grade)
-    grade.add_argument("--jobs", type=_positive, default=2, help="processes side by side (default: %(default)s)")
-    grade.add_argument(
-        "--timeout", type=_positive, default=120, help="processor seconds for each (default: %(default)s)"
-    )
-    grade.add_argument("--memory", type=_positive, default=3000, help="megabytes for each (default: %(default)s)")
-    _add_profile(grade)
-    grade.set_defaults(run=commands.grade)
 
 
 def _add_denoise(added):
@@ -194,7 +136,7 @@ def _add_denoise(added):
     for key, kind in images.STRENGTHS.items():
         meant = " or ".join(name for name, task in images.NOISES.items() if key in task.strength)
         denoise.add_argument(f"--{key}", type=kind, help=f"strength of the noise {meant}")
-    denoise.add_argument("--seed", type=_from_zero, default=0, help="seed of the noise (default: %(default)s)")
+    denoise.add_argument("--seed", type=from_zero, default=0, help="seed of the noise (default: %(default)s)")
     denoise.set_defaults(run=commands.denoise)
 
 

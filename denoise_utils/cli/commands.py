@@ -99,6 +99,8 @@ def train(arguments):
     from denoise_utils.zoo import recipes
 
     profile = profiles.load_profile(arguments.profile)
+    if arguments.names == ["judge"]:
+        return _train_judges(arguments.seeds, profile)
     for name in arguments.names:
         recipes.find_recipe(name)
     if arguments.list:
@@ -112,6 +114,19 @@ def train(arguments):
     return int(training_list.train_all(arguments.names, arguments.seeds, profile))
 
 
+def _train_judges(seeds, profile):
+    """Train a classifier of digits under each seed, for a teacher's --judge."""
+    from denoise_utils.zoo import judges
+
+    files.check_folder(profile.root / "build")
+    judges.check_data(profile)
+    _start_keras()
+    for seed in seeds:
+        path, read = judges.train(profile, seed)
+        print(f"Written to {plain(path)}: reads {read:.2%} of {profile.name} validation digits; for grade --judge")
+    return 0
+
+
 def reproduce(arguments):
     """Train a saved model again; return 1 unless the weights are the same."""
     path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
@@ -123,36 +138,6 @@ def reproduce(arguments):
     found = reproduce.reproduce(path, profile)
     print(reproduce.describe(found))
     return 0 if found["identical"] else 1
-
-
-def grade(arguments):
-    """Grade one .h5, or the submissions of a class."""
-    from denoise_utils.grading import everyone, page, submissions, supervise
-
-    profile = profiles.load_profile(arguments.profile)
-    found = submissions.find_submissions(arguments.path)
-    out = Path(arguments.out or profile.root / "build" / "grades")
-    if out.is_file():
-        raise NotADirectoryError(f"Expected --out to name a folder, got the file {out}.")
-    num_images = arguments.images or profile.num_test
-    sizes = {"seed": arguments.seed, "num_images": num_images, "profile": profile, "pickles": arguments.pairs}
-    grades = everyone.grade(
-        found,
-        everyone.load_exam(arguments.task, **sizes),
-        out / "kept",
-        cap=arguments.cap,
-        judge_folder=profile.root / "models",
-        jobs=arguments.jobs,
-        limits=supervise.Limits(arguments.timeout, arguments.memory),
-        tell=lambda name, row: print(f"{plain(name)}: {page.describe(row)}", flush=True),
-    )
-    page.write(grades, out)
-    if grades.missing:
-        raise KeyboardInterrupt
-    if Path(arguments.path).is_file():
-        print(f"\n{page.explain(grades)}")
-    print(f"Written to {plain(out)}: grades.csv, grades.html")
-    return page.exit_code(grades.rows[0]) if Path(arguments.path).is_file() else 0
 
 
 def denoise(arguments):

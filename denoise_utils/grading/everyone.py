@@ -9,23 +9,18 @@ import json
 import os
 import signal
 import sys
-import tempfile
-from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 
-import numpy as np
-
-from denoise_utils import data, noise, profiles
-from denoise_utils.datasets import sources
-from denoise_utils.grading import supervise
-from denoise_utils.grading.submissions import Submission
-from denoise_utils.measures.table import MEASURES, NOISY
+from denoise_utils.grading import keeping, ranking, supervise
+from denoise_utils.grading.exam import PACKAGE, write_exam
+from denoise_utils.grading.submissions import MAX_FILE, Submission
+from denoise_utils.measures.table import NOISY
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files, stopping
 
-PACKAGE = Path(__file__).resolve().parents[1]
 MAX_RESULT = 4_000_000  # bytes of what a submission's process may report
+TWIN = "the same file as "  # what a flag begins with that names others
 LIMITS = (Verdict.TIMEOUT, Verdict.MEMORY)  # verdicts that depend on the limits
 
 
@@ -33,7 +28,8 @@ LIMITS = (Verdict.TIMEOUT, Verdict.MEMORY)  # verdicts that depend on the limits
 class Grades:
     """A row per submission, best first; the row of the noisy input; names of those that an interruption left out.
 
-    Files that are no submissions are in `left_out`.
+    Rows of known models to compare with, without a rank, are in `references`; files that are no submissions in
+    `left_out`.
     """
 
     task: str
@@ -42,51 +38,20 @@ class Grades:
     seed: int | None
     rows: list = field(default_factory=list)
     yardstick: dict = field(default_factory=dict)
+    references: list = field(default_factory=list)
     missing: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
+    title: str = ""  # of the rubric by which a class is marked
+    most: float = 0  # marks that it gives
 
 
-def load_exam(task, *, seed, num_images=None, profile=None, pickles=None):
-    """Return the noise.TaskData whose test images, damaged under `seed`, every submission gets.
+@dataclass(frozen=True)
+class _Copy:
+    """A submission whose file was copied: what is graded is what was hashed, whatever becomes of the original."""
 
-    `pickles` (two paths, noisy and clean) replaces them by a grader's own, as of data.load_pairs.
-    """
-    if not pickles:
-        return noise.load_task(task, num_train=1, num_val=1, num_test=num_images, seed=seed, profile=profile)
-    noisy, clean = data.load_pairs(*pickles)
-    names = [os.path.basename(path) for path in pickles]
-    test = noise.Pairs(noisy[:num_images], clean[:num_images], None)
-    return noise.TaskData("pairs", " + ".join(names), {"noise": {"files": names}, "seed": None}, test, test, test)
-
-
-def write_exam(exam, folder, cap, judge_folder):
-    """Write the exam's images and settings to `folder` and return the settings; one.read_exam reads them.
-
-    `judge_folder` is that of digit_judge.h5. The settings are everything that a result depends on beside the file.
-    """
-    folder, test = Path(folder), exam.test
-    folder.mkdir(parents=True)
-    for name in ("noisy", "clean", "labels"):
-        if getattr(test, name) is not None:
-            np.save(folder / f"{name}.npy", getattr(test, name))
-    file = Path(judge_folder) / "digit_judge.h5"
-    settings = {
-        "task": exam.task,
-        "images": sources.hash_arrays(test.noisy, test.clean),
-        "cap": cap,
-        "judge": str(judge_folder) if file.is_file() else None,
-        "judge_sha256": files.hash_file(file) if file.is_file() else None,
-        "code": _hash_code(),
-    }
-    files.write_json(folder / "settings.json", settings)
-    return settings
-
-
-def _hash_code():
-    """Return a hash of this package and of the versions below it."""
-    versions = [metadata.version(package) for package in ("keras", "tensorflow", "numpy")]
-    hashes = [files.hash_file(path) for path in sorted(PACKAGE.rglob("*.py"))]
-    return hashlib.sha256("".join(versions + hashes).encode()).hexdigest()
+    submission: Submission
+    path: Path | None = None
+    sha256: str = ""
 
 
 def _environment():
@@ -97,39 +62,81 @@ def _environment():
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
-def grade(submissions, exam, cache, *, cap, judge_folder, jobs=1, limits=None, tell=lambda name, row: None):
+def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, references=(), tell=lambda name, row: None):
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
     Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name and
-    the row of each that is, or is left out. Ctrl-C ends with what was finished; those it left are in `missing`.
+    the row of each that is, or is left out. `references` are Submissions, too, which get no rank. Ctrl-C ends with
+    what was finished; those it left are in `missing`.
     """
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
-    yardstick = Submission(NOISY, None)
-    with tempfile.TemporaryDirectory(prefix="grade-") as work:
-        settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge_folder), sort_keys=True)
-        keys = {one: _key(settings, one) for one in (yardstick, *submissions) if one.path or one is yardstick}
-        first = {key: one for one, key in reversed(keys.items())}  # of those with equal files
+    with keeping.work_folder(cache) as work:
+        settings = json.dumps(write_exam(exam, work / "exam", cap, judge), sort_keys=True)
+        copies = [_Copy(Submission(NOISY))]
+        copies += [_copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]
+        keys = [_key(settings, one) if one.path or one is copies[0] else None for one in copies]
+        first = {key: one for key, one in reversed([*zip(keys, copies, strict=True)]) if key}  # of equal files
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
-        ended = _run(todo, Path(work), cache, jobs, limits)
+        _drop(copies, todo)
+        ended = _run(todo, work, cache, jobs, limits)
         try:
             with contextlib.closing(ended):
                 for key, row in ended:
                     rows[key] = row
-                    tell(todo[key].name, row)
+                    tell(todo[key].submission.name, row)
         except KeyboardInterrupt:
             stopping.end()  # a second one would cost the tables of what is finished
-    grades.yardstick = rows.get(keys[yardstick], {})
-    found = [_row(one, keys, rows) for one in submissions]
-    grades.missing = [one.name for one, row in zip(submissions, found, strict=True) if row is None]
-    grades.rows = rank([row for row in found if row])
+    found = [_row(number, copies, keys, rows) for number in range(len(copies))]
+    return _gather(grades, found, submissions, len(references))
+
+
+def _gather(grades, found, submissions, num_references):
+    """Return the Grades with their rows: of the noisy input, of the references, of the submissions, in this order."""
+    grades.yardstick = found[0] or {}
+    grades.references = [row for row in found[1 : 1 + num_references] if row]
+    rest = found[1 + num_references :]
+    grades.missing = [one.name for one, row in zip(submissions, rest, strict=True) if row is None]
+    grades.rows = ranking.rank([row for row in rest if row])
     return grades
 
 
-def _key(settings, submission):
-    return hashlib.sha256(f"{settings}{submission.sha256}".encode()).hexdigest()
+def _copy(submission, folder):
+    """Return the _Copy of a submission's file in `folder`, or, if it cannot be read to its end, of one without it."""
+    file = submission.file
+    if not file:
+        return _Copy(submission)
+    folder.mkdir()
+    is_usual = file.name.isprintable() and len(os.fsencode(file.name)) < 200 and PurePath(file.name).name == file.name
+    path, digest, size = folder / (file.name if is_usual else "handed in.h5"), hashlib.sha256(), 0
+    try:
+        with open(path, "wb") as target:
+            for part in file.read():
+                size += len(part)
+                if size > MAX_FILE:
+                    raise OSError(f"more than {MAX_FILE / 1e6:,.0f} MB")
+                digest.update(part)
+                target.write(part)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        reason = f"Expected a file that can be read, got: {error.strerror or error}."
+        return _Copy(replace(submission, file=None, verdict=Verdict.BROKEN, reason=reason))
+    return _Copy(submission, path, digest.hexdigest())
+
+
+def _drop(copies, todo):
+    """Remove the copies of files that need not be graded."""
+    needed = {one.path for one in todo.values()}
+    for one in copies:
+        if one.path and one.path not in needed:
+            one.path.unlink()
+
+
+def _key(settings, copy):
+    """Return what the result of a copy, or of the noisy images themselves, is kept under."""
+    return hashlib.sha256(f"{settings}{copy.sha256}".encode()).hexdigest()
 
 
 def _read_kept(path, limits):
@@ -150,7 +157,7 @@ def _leave_out(submissions, tell):
 
 
 def _run(todo, work, cache, jobs, limits):
-    """Run a process per submission and yield (key, row) as each ends; what ended properly is kept in `cache`."""
+    """Run a process per copy and yield (key, row) as each ends; what ended properly is kept in `cache`."""
     program = [sys.executable, "-P", "-m", "denoise_utils.grading.one", str(work / "exam")]
     commands = {}
     for key, one in todo.items():
@@ -158,8 +165,11 @@ def _run(todo, work, cache, jobs, limits):
     with contextlib.closing(supervise.run_all(commands, jobs, limits, _environment())) as endings:
         for key, ending in endings:
             row, is_whole = _read_result(work / f"{key}.json", ending, limits)
+            row["sha256"] = todo[key].sha256
             if is_whole:
                 files.write_json(cache / f"{key}.json", row)
+            if todo[key].path:
+                todo[key].path.unlink(missing_ok=True)
             yield key, row
 
 
@@ -187,29 +197,19 @@ def _read_result(path, ending, limits):
     return row | taken | {"limits": [limits.seconds, limits.megabytes]}, whole
 
 
-def _row(submission, keys, rows):
-    """Return the table row of a submission, or None if it was not graded."""
-    row = {"submission": submission.name, "verdict": submission.verdict, "reason": submission.reason}
-    if not submission.path:
+def _row(number, copies, keys, rows):
+    """Return the table row of one of the copies, or None if it was not graded."""
+    copy, key = copies[number], keys[number]
+    one, person = copy.submission, copy.submission.person
+    row = {"submission": one.name, "verdict": one.verdict, "reason": one.reason, "sha256": copy.sha256}
+    row |= {"person": person.name, "id": person.number, "email": person.email, "identifier": person.identifier}
+    row |= {"late": "LATE" if one.late else "", "file": one.file.name if one.file else "", "system": one.system}
+    newest = f"the newest of {len(one.others) + 1}; older: {', '.join(one.others)}"
+    row["notes"] = [newest, *one.notes] if one.others else list(one.notes)
+    if key is None:
         return row | {"flags": []}
-    key = keys[submission]
     if key not in rows:
         return None
-    twins = [other.name for other in keys if keys[other] == key and other is not submission]
-    told = [f"the same file as {', '.join(twins[:5])}"] if twins else []
-    others = submission.others
-    told += [f"the newest of {len(others) + 1}; older: {', '.join(others)}"] if others else []
-    return row | rows[key] | {"flags": rows[key].get("flags", []) + told}
-
-
-def rank(rows):
-    """Return the rows, best first: those that pass by the measure that decides, then the others by verdict."""
-    verdicts, measure = list(Verdict), MEASURES[profiles.RANKED_BY]
-
-    def standing(row):
-        return verdicts.index(row["verdict"]), measure.order(row.get(profiles.RANKED_BY)), row["submission"]
-
-    rows = sorted(rows, key=standing)
-    passed = [row for row in rows if row["verdict"] == Verdict.PASS]
-    ranks = {row["submission"]: number for number, row in enumerate(passed, 1)}
-    return [{"rank": ranks.get(row["submission"])} | row for row in rows]
+    twins = [copies[other].submission.name for other in range(len(copies)) if keys[other] == key and other != number]
+    told = [f"{TWIN}{', '.join(twins[:5])}"] if twins else []
+    return row | rows[key] | {"flags": rows[key].get("flags", []) + told, "key": key}

@@ -13,16 +13,18 @@ import threading
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from denoise_utils import evaluation, noise, saving
-from denoise_utils.grading import submissions
-from denoise_utils.measures import frame, model_shapes
+from denoise_utils import evaluation, noise, profiles, saving
+from denoise_utils.grading import ranking, submissions
+from denoise_utils.measures import frame, model_shapes, table
 from denoise_utils.measures.verdicts import Verdict, judge_size
-from denoise_utils.opening import counting, remedies, safe_open
+from denoise_utils.opening import container, counting, remedies, safe_open
 from denoise_utils.system import files
 
 NUM_SHOWN = 10  # images on the sheet
+NUM_PICKED = 3  # images of the best, of the middle, of the worst
 LARGEST_SHOWN = 64  # pixels a side: more is cut off
 TOLERANCE = 1e-3  # how far an output may leave [0, 1], or differ from call to call
 NO_BETTER = 0.95  # of the error against all clean images: an output of the right image is well below
@@ -140,17 +142,61 @@ def read_exam(folder):
     return settings, noise.Pairs(arrays["noisy"], arrays["clean"], arrays.get("labels"))
 
 
+MEASURED = {  # the measures that may decide, for each image
+    "excess": lambda images, clean: evaluation.bce(images, clean) - evaluation.bce_floor(clean),
+    "bce": evaluation.bce,
+    "mse": evaluation.mse,
+    "psnr": evaluation.psnr,
+    "ssim": evaluation.ssim,
+}
+
+
 def _score(images, settings, pairs):
-    judge = evaluation.load_judge(settings["judge"]) if settings["judge"] and pairs.labels is not None else None
-    return evaluation.score(images, pairs, judge) | {"sheet": _sheet(images)}
+    judge = saving.load_model(settings["judge"]) if settings["judge"] and pairs.labels is not None else None
+    values = MEASURED[profiles.RANKED_BY](images, pairs.clean)
+    losses = -values if table.MEASURES[profiles.RANKED_BY].more_is_better else values
+    found = {ranking.LOSSES: ranking.pack(losses), "sheet": _sheet(images), "picked": _pick(images, pairs, losses)}
+    return evaluation.score(images, pairs, judge) | found
+
+
+def _pick(images, pairs, losses):
+    """Return strips of the images that came out best, in the middle and worst: noisy, denoised, clean."""
+    order, number = np.argsort(losses, kind="stable"), min(NUM_PICKED, len(losses))
+    middle = (len(order) - number) // 2
+    picked = {"best": order[:number], "median": order[middle : middle + number], "worst": order[-number:][::-1]}
+    parts = {"noisy": pairs.noisy, "denoised": images, "clean": pairs.clean}
+    return {title: {part: _sheet(array[rows]) for part, array in parts.items()} for title, rows in picked.items()}
 
 
 def _sheet(images):
     return frame.data_uri(evaluation.clip(images[:NUM_SHOWN, :LARGEST_SHOWN, :LARGEST_SHOWN]))
 
 
+def check_config(path):
+    """Raise ValueError if the model's configuration is too long to be parsed: JSON takes thirty times its size.
+
+    Whatever else is wrong with the file is told by what looks into it afterwards.
+    """
+    if path.stat().st_size <= container.MAX_CONFIG:
+        return
+    try:
+        with h5py.File(path) as file:
+            rest = container.count_rest(file, path, safe_open.MAX_BYTES)
+            text = container.read_text(file, "model_config") if rest > container.MAX_CONFIG else ""
+    except OSError:
+        return
+    except ValueError as error:
+        raise safe_open.refusal(path, str(error)) from None
+    if len(text or "") > container.MAX_CONFIG:
+        raise safe_open.refusal(path, f"a config of {len(text):,} characters, more than {container.MAX_CONFIG:,}")
+
+
 def grade(path, settings, pairs, note):
     """Grade the .h5 at `path`; `note` takes every finding as keywords, the verdict last."""
+    try:
+        check_config(path)
+    except ValueError as error:
+        return note(verdict=Verdict.REFUSED, reason=str(error))
     try:
         safe_open.check_readable(path)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Self-contained HTML pages, images included: what the report's and the grader's share."""
 
 import base64
+import functools
 import io
 from pathlib import Path
 
@@ -26,11 +27,17 @@ def render(template: str | Path, **found: object) -> str:
 
     Text is escaped for HTML, and what does not print is spelled out: names come from strangers.
     """
+    template = Path(template)
+    return _environment(template.parent).get_template(template.name).render(**found) + "\n"
+
+
+@functools.lru_cache
+def _environment(folder):
+    """Return what renders the templates of a folder; those that it has read are kept: a class has hundreds of pages."""
     import jinja2  # only pages need it
 
-    template = Path(template)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([template.parent, SHARED]),
+        loader=jinja2.FileSystemLoader([folder, SHARED]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -38,7 +45,7 @@ def render(template: str | Path, **found: object) -> str:
         finalize=_printable,
     )
     environment.filters["plain"] = plain
-    return environment.get_template(template.name).render(**found) + "\n"
+    return environment
 
 
 def _printable(value):

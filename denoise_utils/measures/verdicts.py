@@ -13,6 +13,7 @@ class Verdict(StrEnum):
     REFUSED = "REFUSED"
     BROKEN = "BROKEN"
     UNREADABLE = "UNREADABLE"  # of the report, which says no more than the reason
+    MISSING = "missing"  # of somebody on the list of the class who handed in nothing
     LEFT_OUT = "left out"  # of what is no hand-in at all
 
 

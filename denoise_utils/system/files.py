@@ -77,13 +77,19 @@ def write_json(path: Path, content: dict | list) -> None:
     write_text(path, text + "\n")
 
 
-def write_csv(path: Path, rows: Iterable[dict], columns: Iterable[str]) -> None:
-    """Write `rows` (dicts) to `path` as CSV, atomically; only `columns`, in their order."""
+def write_csv(
+    path: Path, rows: Iterable[dict], columns: Iterable[str], *, quoted: bool = False, marked: bool = False
+) -> None:
+    """Write `rows` (dicts) to `path` as CSV, atomically; only `columns`, in their order.
+
+    `quoted` puts every cell in quotes; `marked` begins with the mark by which Excel knows UTF-8.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n", quoting=quoting)
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, "\ufeff" * marked + text.getvalue())
 
 
 def replace_between(path: Path, begin: str, end: str, text: str) -> None:
