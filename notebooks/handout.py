@@ -1,7 +1,7 @@
 """Write build/handout.zip, what students of a class get: no solutions, no recipes and models that win the assignment.
 
-In it are notebooks 00 to 10 as committed, their glossary, the assignment, the package, and the saved models that
-these notebooks name. docs/students.md becomes its README. Exit code: 0, 2 if something is missing.
+In it are notebooks 00 to 10 and the appendix A1 as committed, their glossary, the assignment, the package, and the saved
+models and finished runs that these notebooks show. docs/students.md becomes its README. Exit code: 0, 2 if something is missing.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
 LAST = 10  # the first notebook that the handout leaves out shows how the winning models are built
+APPENDIX = "A1_"  # notebooks 07 and 09 point to it
 README = "docs/students.md"
 FILES = ("ASSIGNMENT.md", "LICENSE", "pyproject.toml", "requirements.txt", "constraints.txt")
 # The recipes of the winning models, and what trains by them.
@@ -50,7 +51,7 @@ def find_notebooks(root):
 def is_given(name):
     """Say whether the notebook called `name` is one that students get."""
     number = re.match(r"\d\d(?=_)", name)
-    return bool(number) and int(number[0]) <= LAST
+    return name.startswith(APPENDIX) or (bool(number) and int(number[0]) <= LAST)
 
 
 def find_models(root, notebooks):
@@ -62,6 +63,13 @@ def find_models(root, notebooks):
     return [one for path in models for one in (path, path.with_suffix(".json")) if one.is_file()]
 
 
+def find_runs(root):
+    """Return the paths of the files of finished runs, but for those of the recipes, which include the winning ones."""
+    runs = (root / "models" / "runs").glob("*-*/")
+    given = [run for run in runs if run.name.rpartition("-")[0] not in recipes.ALL and (run / "scores.json").is_file()]
+    return [path for run in sorted(given) for path in sorted(run.iterdir())]
+
+
 def collect(root):
     """Return {name in the archive: path} of all that students get."""
     notebooks = find_notebooks(root)
@@ -69,6 +77,7 @@ def collect(root):
     package = [path for path in package if path.is_file() and "__pycache__" not in path.parts]
     glossary = [path for path in [root / "notebooks" / "GLOSSARY.md"] if path.is_file()]
     paths = [*(root / name for name in FILES), *notebooks, *glossary, *package, *find_models(root, notebooks)]
+    paths += find_runs(root)
     found = {path.relative_to(root).as_posix(): path for path in paths}
     return {name: path for name, path in found.items() if name not in WITHHELD}
 

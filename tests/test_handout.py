@@ -17,7 +17,7 @@ from denoise_utils.opening import safe_open
 from tests.conftest import ROOT
 from tests.execution import execute
 
-GIVEN = [path.stem for path in sorted((ROOT / "notebooks" / "text").glob("*.py")) if path.name[:2] <= "10"]
+GIVEN = [path.stem for path in sorted((ROOT / "notebooks" / "text").glob("*.py")) if handout.is_given(path.stem)]
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def test_students_get_the_notebooks_and_neither_solutions_nor_winning_models(unp
         assert path.with_suffix(".json").is_file()
         uses = [len(layer.outputs) for layer in safe_open.inspect_model(path).layers]
         assert max(uses) == 1, f"{path.name} is weight-tied"
-    for page in ("README.md", "ASSIGNMENT.md"):
-        links = re.findall(r"\]\(([^)#:]+)\)", (unpacked / page).read_text())
-        assert links and not [link for link in links if not (unpacked / link).exists()], page
+    for page in [unpacked / "README.md", unpacked / "ASSIGNMENT.md", *(unpacked / "notebooks").glob("*.ipynb")]:
+        links = re.findall(r"\]\(([^)#:\s\\]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        assert links and not [link for link in links if not (page.parent / link).exists()], page.name
 
 
 def test_the_package_of_the_handout_imports_whole_and_has_the_commands_of_students(unpacked):
