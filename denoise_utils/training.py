@@ -49,7 +49,7 @@ class Run:
 
     @property
     def scores(self) -> dict:
-        """Scores on the validation images, as of `evaluation.score`, epoch and val_loss of the model that was scored."""
+        """Scores on the validation images, as of `evaluation.score`, with epoch and val_loss of what was scored."""
         return self.folder.scores
 
     @property
