@@ -207,7 +207,8 @@ better = {"better small": ("watermark_small", 8, profile.seeds, "watermark_cap_b
 better["medium"] = ("watermark_medium", 32, (0,), "watermark_medium")
 for title, (name, filters, seeds, saved) in better.items():
     build = partial(models.skip_autoencoder, filters, 3)
-    kept = {"name": name, "saved": [profile.models / f"{saved}.h5"], "shelf": profile.shelf}
+    saved = [saved, *(f"seeds/{saved}_{s}" for s in seeds)]  # where they may lie, finished
+    kept = {"name": name, "saved": [profile.models / f"{one}.h5" for one in saved]}
     runs = [training.train(build, *data, seed=s, **kept, **recipe) for s in seeds]
     rivals[title] = [(run.model, len(run.history) * len(train)) for run in runs]
 names = ["watermark_small", "seeds/watermark_small_1", "seeds/watermark_small_2"]
