@@ -49,7 +49,7 @@ class Run:
 
     @property
     def scores(self) -> dict:
-        """Scores of the best model on the validation images, as of `evaluation.score`; its epoch and val_loss."""
+        """Scores on the validation images, as of `evaluation.score`, with epoch and val_loss of what was scored."""
         return self.folder.scores
 
     @property
@@ -100,6 +100,7 @@ def train(
     dropout, whose state Keras does not keep). `saved` and `shelf` are further places to find it: see `Places`.
     `augment(inputs, generator)` makes the inputs of each epoch; its name is a setting.
     `score(model)` returns the validation scores that are kept with the run, by default those of `evaluation.score`.
+    It gets the best model; of a run that keeps models of named epochs, the last of those.
     `tell(line, minutes)` is called with the progress and the minutes left, by default the line is printed over itself.
     Raises TypeError for a setting that there is not, ValueError for a loss that is not finite.
     """
@@ -135,8 +136,9 @@ def train_by(
         model.load_weights(folder.state(len(run.history)))
     if not _has_waited(run.history, settings.patience):
         _fit(model, train_data, val_data, settings, folder, run.history, augment, places.shelf, tell)
-    best = {key: run.best[key] for key in ("epoch", "val_loss")}
-    folder.finish(best | (score(run.model) if score else _score(run.model, val_data)))
+    scored = run.after(max(settings.keep)) if settings.keep else run
+    told = {key: scored.best[key] for key in ("epoch", "val_loss")}
+    folder.finish(told | (score(scored.model) if score else _score(scored.model, val_data)))
     if places.shelf:
         folder.send(places.shelf)
     return run

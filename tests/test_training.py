@@ -136,6 +136,13 @@ def test_models_of_chosen_epochs_are_kept(clutter, tmp_path):
         run.after(2).model  # noqa: B018
 
 
+def test_run_that_keeps_an_epoch_is_scored_after_it_not_at_its_best(clutter, tmp_path):
+    run = train(clutter, tmp_path, epochs=3, keep=(1,))
+    assert run.best["epoch"] > 1, "or this test proves nothing"
+    assert run.scores["epoch"] == 1 and run.scores["val_loss"] == run.history[0]["val_loss"]
+    assert run.scores["bce"] == pytest.approx(run.history[0]["val_loss"], abs=1e-5)
+
+
 def test_weight_decay_shrinks_the_weights(clutter, finished, tmp_path):
     size = lambda run: sum(float(np.sum(weight**2)) for weight in run.model.get_weights())  # noqa: E731
     decayed = train(clutter, tmp_path, weight_decay=0.5)
