@@ -103,7 +103,7 @@ rows = {"noisy": val.noisy[:5], "in use": in_use[:5], "batch's\nstatistics": own
 figure = plots.show_images(rows | {"clean": val.clean[:5]}, val.clean[:5], ten.label)
 
 # %% [markdown]
-# In use the digits are faint. With the batch's statistics the same weights draw them well. So the weights have learned, and the averages lag behind.
+# In use the digits are faint; with the batch's statistics they are not. So the weights have learned, and the averages lag behind.
 #
 # ## Find it
 #
@@ -147,7 +147,7 @@ print(f"after {steps} steps, {0.99**steps:.0%} of the first 1 is left")
 Markdown(evaluation.format_table(rows, columns, "median over channels"))
 
 # %% [markdown]
-# The first layer's channels are divided by far too much. Their true variance is small, so what is left of the 1 outweighs it: after 50 steps 61 %. The others, with variances nearer 1, are off by less than double.
+# The first layer's channels are divided by far too much. Their true variance is small, so what is left of the 1 outweighs it: after 50 steps 61 %. The others are off by less than double.
 #
 # ## Mend it, in three ways
 #
@@ -192,7 +192,7 @@ told = f"{', '.join(f'{share:.0%}' for share in shares)} is left at {stops[1]} s
 lessons.claim("at 50 steps settling halves it, under every seed", max(shares) < 0.5, told, profile)
 
 # %% [markdown]
-# Settling leaves XX to XX of the excess at 50 steps. Momentum .9 gets there by XX steps. Patience takes more than 200.
+# At 50 steps settling leaves 17 to 25 % of the excess; momentum .9 does nearly as well. Patience is slowest: at 200 it still has several times as much.
 #
 # ## A model that is broken
 #
@@ -215,7 +215,7 @@ lessons.claim("only the sum reaches 24.22", explained, told, profile)
 print(f"{bce:.2f} without; the sum is {summed / charged:.0f} times what this Keras charges")
 
 # %% [markdown]
-# Only the sum. So project W's penalty was most likely 256 times as strong, in the small model too.
+# Only the sum. So project W's penalty was most likely 256 times as strong, in both models.
 #
 # Train it at ten crosses without a penalty, with today's, and with 256 times as much; the last at 1 and 5 crosses, too. `training.train` is notebook 06's resumable fit.
 #
@@ -275,7 +275,7 @@ columns = {key: (title, "{}") for key, title in zip(rows[0], titles, strict=True
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# The strong penalty makes everything worse: XX to XX are read, otherwise XX to XX. One of three seeds collapses at ten crosses. But so does one at *one* cross, where project W's model worked. At five none does, though seed 0 comes near. With today's penalty none does, not even in 100 epochs, under one seed.
+# The strong penalty makes everything worse: XX to XX are read, otherwise XX to XX. At ten crosses one of three seeds collapses, but so does one at *one* cross, where project W's model worked. At five none does, though seed 0 comes near. With today's penalty none does, nor in 100 epochs (one seed).
 
 # %%
 # Figure: five digits: noisy, answers under the strong penalty by seed, without penalty, clean.
@@ -312,7 +312,7 @@ _ = axes.set(xlabel="epoch", ylabel="training loss", xlim=(0.9, 1.5 * epochs))
 _ = axes.set_ylim(top=profile.pick(0.42, None))  # the first epoch is higher
 
 # %% [markdown]
-# XX still fall. Eight epochs are 632 steps; project W took 23,500. A flat curve may fall later, and a falling one may break.
+# XX still fall. Eight epochs are 632 steps; project W took 23,500. A flat curve may fall later, a falling one may break.
 #
 # ## What is shown, and what is not
 #
@@ -322,7 +322,7 @@ _ = axes.set_ylim(top=profile.pick(0.42, None))  # the first epoch is higher
 #
 # **What would decide:** the strong penalty at 5 and 10 crosses, today's at 10, for 100 epochs on all pictures, under enough seeds. One run took 28 minutes; exercise 3 asks how many you need.
 #
-# > **Correction.** An earlier edition called the penalty the cause and said that the seed decides. It also said that project W's long run "ended in that state". It had looked at 8 epochs, and passed over that project W's runs at 1 and 5 crosses did not collapse. The question is open.
+# > **Correction.** An earlier edition called the penalty the cause and said that the seed decides. It also said that project W's long run "ended in that state". It had looked at 8 epochs, and passed over project W's good runs at 1 and 5 crosses. The question is open.
 #
 # ## Exercises
 #
