@@ -252,7 +252,7 @@ if "shared" in scores:
     lessons.claim("every seed of the better small beats project W's", holds, told, profile)
 
 # %% [markdown]
-# The headline holds on validation pictures: the worst of three seeds with 2,625 shared parameters has XX-worst dB, project W's big model 29.2. ([Notebook 14](14_budget_report.ipynb) has the test figures, 34.7 and 29.3.) It saw a third of the pictures, and does 27 % of the multiplications. The count is not the reason: it had fresh marks, another [optimizer](GLOSSARY.md#optimizer) and no pooling. The big one is a single long run by its author's recipe; a better recipe may exist.
+# The headline holds on validation pictures: the worst of three seeds with 2,625 shared parameters has XX-worst dB, project W's big model 29.2. (On test pictures, which notebook 14 opens: 34.7 and 29.3.) It saw a third of the pictures, and does 27 % of the multiplications. The count is not the reason: it had fresh marks, another [optimizer](GLOSSARY.md#optimizer) and no pooling. The big one is a single long run by its author's recipe; a better recipe may exist.
 #
 # And a tenfold? From better small to medium, 15 times the parameters bring XX-gain dB; seeds spread by XX-sd. That is one pair of points, not a price. Between project W's two, 881 times the parameters are 137 times the work. So look at the work, too:
 
