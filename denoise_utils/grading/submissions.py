@@ -108,11 +108,11 @@ def _find_all(tops, roster):
     if not roster.people:
         return found
     strange = "nobody of this name, or more than one, is on the roster"
-    counted = (Verdict.LEFT_OUT,)
-    found = [
-        one if one.person in roster.people or one.verdict in counted else replace(one, notes=(*one.notes, strange))
-        for one in found
+    known = [
+        parts[0].person is not None or one.verdict is Verdict.LEFT_OUT
+        for parts, one in zip(groups.values(), found, strict=True)
     ]
+    found = [one if fine else replace(one, notes=(*one.notes, strange)) for one, fine in zip(found, known, strict=True)]
     nothing = "Expected a file, got nothing from this person."
     absent = [person for person in roster.people if person not in groups]
     return found + [Submission(one.label, None, Verdict.MISSING, nothing, person=one) for one in absent]
