@@ -56,7 +56,7 @@ def test_report_counts_hidden_numbers_too(tmp_path):
 
 
 def test_list_of_epsilons_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="with epsilon .* instead of a number from 0"):
+    with pytest.raises(ValueError, match=r"with epsilon .* instead of a number from 0"):
         inspect(smuggling.epsilon_lists(), tmp_path / "x.h5")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
-from denoise_utils.grading import supervise
+from denoise_utils.grading import likeness, supervise
 from denoise_utils.grading.submissions import Submission
 from denoise_utils.measures.table import MEASURES, NOISY
 from denoise_utils.measures.verdicts import Verdict
@@ -110,6 +110,7 @@ def grade(submissions, exam, cache, *, cap, judge_folder, jobs=1, limits=None, t
     with tempfile.TemporaryDirectory(prefix="grade-") as work:
         settings = json.dumps(write_exam(exam, Path(work) / "exam", cap, judge_folder), sort_keys=True)
         keys = {one: _key(settings, one) for one in (yardstick, *submissions) if one.path or one is yardstick}
+        known = _see_known(settings, exam.task, judge_folder, Path(work), cache, tell)
         first = {key: one for one, key in reversed(keys.items())}  # of those with equal files
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
@@ -124,8 +125,36 @@ def grade(submissions, exam, cache, *, cap, judge_folder, jobs=1, limits=None, t
     grades.yardstick = rows.get(keys[yardstick], {})
     found = [_row(one, keys, rows) for one in submissions]
     grades.missing = [one.name for one, row in zip(submissions, found, strict=True) if row is None]
+    _flag_alike(found, submissions, keys, known, judge_folder)
     grades.rows = rank([row for row in found if row])
     return grades
+
+
+def _see_known(settings, task, folder, work, cache, tell):
+    """Return {file: marks} of the course's own models in `folder`, in a process with limits of its own."""
+    paths = likeness.find_known(folder, task)
+    one = Submission("the course's models", Path(folder), sha256=likeness.hash_all(paths))
+    key, limits = _key(settings, one), supervise.Limits(seconds=600)
+    row = _read_kept(cache / f"{key}.json", limits) if paths else {}
+    if row is None:
+        with contextlib.closing(_run({key: one}, work, cache, 1, limits)) as ended:
+            row = dict(ended)[key]
+        if "known" not in row:
+            tell(one.name, row)
+    return row.get("known", {})
+
+
+def _flag_alike(rows, submissions, keys, known, folder):
+    """Add to the rows what is nearly the same as others' work, or the course's; take the marks off."""
+    marks = {row["submission"]: row.pop("marks") for row in rows if row and "marks" in row}
+    named = [one for one in submissions if one.name in marks]
+    same = {(one.name, two.name) for one in named for two in named if keys[one] == keys[two]}
+    paths = {(Path(folder) / name.removeprefix("models/")).resolve(): name for name in known}
+    same |= {(one.name, paths.get(one.path.resolve())) for one in named}
+    flags = likeness.find_flags(marks, known, same)
+    for row in rows:
+        if row:
+            row["flags"] = row["flags"] + flags.get(row["submission"], [])
 
 
 def _key(settings, submission):

@@ -2,7 +2,8 @@
 
 python -m denoise_utils.grading.one EXAM RESULT [SUBMISSION] reads the noisy and clean images of the folder EXAM
 and writes RESULT (JSON), anew at every finding, so that a process that is killed leaves what it had found.
-Without a SUBMISSION the noisy images themselves are scored: the line that everybody must beat.
+Without a SUBMISSION the noisy images themselves are scored: the line that everybody must beat. A SUBMISSION that is a
+folder is that of the course's own models, whose outputs others are compared with.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_utils import evaluation, noise, saving
-from denoise_utils.grading import submissions
+from denoise_utils.grading import likeness, submissions
 from denoise_utils.measures import frame, model_shapes
 from denoise_utils.measures.verdicts import Verdict, judge_size
 from denoise_utils.opening import counting, remedies, safe_open
@@ -168,11 +169,28 @@ def grade(path, settings, pairs, note):
         check_shapes(model, pairs.noisy.shape[1:])
         output, milliseconds = denoise(model, pairs.noisy)
         flags = flags + check_size(path) + find_cheats(model, pairs, output)
-        note(flags=flags, milliseconds=milliseconds)
+        note(flags=flags, milliseconds=milliseconds, marks=likeness.take_marks(output))
         note(**_score(output, settings, pairs))
     except (ValueError, AttributeError) as error:  # an unbuilt model has no shapes
         return note(verdict=Verdict.BROKEN, reason=remedies.read_reason(error))
     return note(verdict=judge_size(count.parameters, settings["cap"]))
+
+
+def note_known(folder, settings, pairs, note):
+    """Note what the course's own models within the cap make of the exam: {file: marks}, a stranger's file left out."""
+    known, noisy = {}, np.asarray(pairs.noisy[: likeness.NUM_IMAGES])
+    for path in likeness.find_known(folder, settings["task"]):
+        try:
+            contents = safe_open.inspect_model(path)
+            if contents.count.parameters <= settings["cap"]:
+                model = saving.build_model(path, contents)
+                check_shapes(model, noisy.shape[1:])
+                known[f"models/{path.relative_to(folder)}"] = likeness.take_marks(
+                    np.asarray(model(noisy, training=False))
+                )
+        except ValueError:
+            continue
+    note(known=known, verdict=None)
 
 
 def main(words):
@@ -186,7 +204,9 @@ def main(words):
         row.update(found)
         files.write_json(result, row)
 
-    if submission:
+    if submission and submission[0].is_dir():
+        note_known(submission[0], settings, pairs, note)
+    elif submission:
         grade(submission[0], settings, pairs, note)
     else:
         note(**_score(pairs.noisy, settings, pairs), clean_sheet=_sheet(pairs.clean), verdict=None)

@@ -25,7 +25,19 @@ COLUMNS = {
     "output": ("output", "{}"),
 }
 # What the CSV has beside them.
-MORE = ["flags", "reason", "trainable", "stored", "built", "constants", "statistics", "images"]
+MORE = [
+    "flags",
+    "reason",
+    "trainable",
+    "stored",
+    "built",
+    "constants",
+    "computed",
+    "wide",
+    "bits",
+    "statistics",
+    "images",
+]
 MORE += [key for key in table.columns(table.FULL) if key not in COLUMNS]
 MORE += ["seconds", "megabytes", "task", "seed", "cap", "data"]
 ADVICE = {

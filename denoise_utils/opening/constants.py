@@ -7,7 +7,7 @@ the same for all of them is a constant, whatever made it: settings, edges, round
 import numpy as np
 
 from denoise_utils.opening import allow_list, precision
-from denoise_utils.opening.layers import TABLE, entry, functions
+from denoise_utils.opening.layers import TABLE, functions
 
 SIDE = 32  # of an image, where the model takes any
 MOST_NUMBERS = 40_000_000  # in all tensors of one image: more take long
@@ -156,7 +156,7 @@ def _count_phrases(part, seen):
 
 
 def assign_weights(model, needed, arrays):
-    """Return {id(config): arrays} of the plain layers in an admitted `model` of which `arrays` {layer: stored} is known.
+    """Return {id(config): arrays} of the plain layers in an admitted `model`, from `arrays` {layer: stored ones}.
 
     Keras stores a layer's weights in order, those that training changes first.
     """

@@ -15,7 +15,7 @@ def count_bits(made):
     Names, and what acts in training alone, are left out, as is each layer's repetition.
     """
     kept, layers, text = {}, {}, []
-    for place, call in enumerate(made):
+    for call in made:
         layer = layers.setdefault(id(call.config), len(layers))
         settings = kept.setdefault(_write(call), len(kept))
         before = [call.output - one for one in call.inputs]
