@@ -16,6 +16,10 @@ FREE = 16  # numbers that act as weights and are none: if there are more, all ar
 BYTES = 4  # of a number that counts as one
 MOST_BITS = 8000  # of the structure: honest models have up to 3,500, and each weight in disguise takes some
 MOST_CALLS = 200  # of layers: more around fewer than ten parameters each are hardly a network
+ACT_IN_TRAINING = {
+    *MODELS,
+    *(kind for kind, one in TABLE.items() if one.settings.keys() & {"rate", "stddev", "momentum"}),
+}
 LARGE = 50_000  # parameters: with more, nobody needs to look for further ones
 
 
@@ -86,11 +90,15 @@ def _measure(weights):
 
 
 def _trains(model):
-    """Say whether a call in an admitted config has its layer act as it does in training."""
+    """Say whether a call in an admitted config has its layer act as it does in training.
+
+    Only layers that act otherwise then are asked: Keras writes it at every call of some others, such as Resizing.
+    """
     return any(
         (layer["class_name"] in MODELS and _trains(layer))
         or any(switches.get("training") for node in layer.get("inbound_nodes", []) for switches in find_switches(node))
         for layer in model["config"]["layers"]
+        if layer["class_name"] in ACT_IN_TRAINING
     )
 
 
