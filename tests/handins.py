@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from denoise_utils import models
+from denoise_utils import models, saving
+from tests import smuggling
 from tests.conftest import ROOT
 
 IMAGE = (28, 28, 1)
@@ -279,6 +280,14 @@ def inside(*handins):
     return make
 
 
+def nudged(path):
+    """Hand in a model of the course, each weight changed a little."""
+    model = saving.load_model(ROOT / "models" / "clutter_tiny.h5")
+    rng = np.random.default_rng(0)
+    model.set_weights([weight + rng.normal(0, 1e-6, weight.shape) for weight in model.get_weights()])
+    save(model, path)
+
+
 def weights_only(path):
     good().save_weights(path.with_name("x.weights.h5"))
     path.with_name("x.weights.h5").rename(path)
@@ -322,10 +331,24 @@ HONEST = {
     "usual settings.h5": Handin(saved(usual_settings), "PASS"),
 }
 OF_THE_PROJECT = (ROOT / "models" / "clutter_cap_baseline.h5").read_bytes()
+SMUGGLED = {
+    "an alphabet.h5": Handin(saved(smuggling.from_an_alphabet), "PASS", "its structure and settings take"),
+    "chain.h5": Handin(saved(smuggling.chain), "PASS", "uses of layers around"),
+    "epsilon lists.h5": Handin(saved(smuggling.epsilon_lists), "REFUSED", "with epsilon ["),
+    "float64.h5": Handin(saved(smuggling.in_float64), "OVER", "more than 32 bits"),
+    "noise of a seed.h5": Handin(saved(smuggling.noise_of_a_seed), "PASS", "training=True"),
+    "nudged.h5": Handin(nudged, "PASS", "the same pictures as the course's models/clutter_tiny.h5"),
+    "slopes.h5": Handin(saved(smuggling.slopes), "PASS", "stand as constants"),
+    "small epsilons.h5": Handin(saved(smuggling.small_epsilons), "PASS", "stand as constants"),
+    "three to a weight.h5": Handin(saved(smuggling.three_to_a_weight), "OVER", "computed from none of the input"),
+    "unpacked by float16.h5": Handin(saved(smuggling.unpacked_by_float16), "OVER", "computed from none of the input"),
+    "unpacked by large.h5": Handin(saved(smuggling.unpacked_by_large_numbers), "PASS", "computed from none"),
+}
 MANY = (
     FEW
     | CHEATS
     | HONEST
+    | SMUGGLED
     | {
         "archive.7z": Handin(write(b"7z"), "BROKEN", "an archive (.7z): hand in the .h5"),
         "archive.h5.zip": Handin(write(b"PK"), "BROKEN", "an archive (.zip): hand in the .h5"),

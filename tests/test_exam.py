@@ -1,6 +1,7 @@
 """A class's exam: the copy that was hashed is graded, a configuration is bounded, the judge is one's own."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import h5py
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import cli, profiles
-from denoise_utils.grading import everyone, exam, one, submissions
+from denoise_utils.grading import copies, exam, one, submissions
 from denoise_utils.opening import container
 from denoise_utils.zoo import judges
 from tests.conftest import ROOT
@@ -16,7 +17,7 @@ from tests.conftest import ROOT
 
 def copy_of(path, folder):
     (found,) = submissions.find_submissions(path)
-    return everyone._copy(found, folder)
+    return copies.copy(found, folder)
 
 
 def test_file_that_is_swapped_after_it_was_copied_keeps_the_grade_of_the_copy(tmp_path):
@@ -36,11 +37,11 @@ def test_file_that_changes_before_it_is_copied_is_a_row(tmp_path, monkeypatch, c
     if change == "link":
         path.symlink_to("/dev/zero")
     elif change == "grown":
-        monkeypatch.setattr(everyone, "MAX_FILE", 1_000_000)
+        monkeypatch.setattr(copies, "MAX_FILE", 1_000_000)
         path.write_bytes(bytes(2_000_000))
     elif change == "folder":
         path.mkdir()
-    copy = everyone._copy(found, work)
+    copy = copies.copy(found, work)
     assert copy.path is None and copy.submission.verdict == "BROKEN" and not list(work.iterdir())
     assert copy.submission.reason.startswith("Expected a file that can be read, got: ")
 
@@ -50,7 +51,8 @@ def test_configuration_is_bounded_before_it_is_parsed(tmp_path, monkeypatch, len
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["model_config"] = '{"a": [' + "1," * (length // 2) + "1]}"
         file.create_group("model_weights")
-    monkeypatch.setattr(one.safe_open, "check_readable", lambda path: pytest.fail("it was parsed"))
+    parse = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parse(text) if len(text) < length else pytest.fail("parsed"))
     row = {}
     one.grade(tmp_path / "a.h5", {"cap": 3600, "judge": None}, None, lambda **found: row.update(found))
     assert row["verdict"] == "REFUSED" and "more than" in row["reason"] and "a.h5" in row["reason"]

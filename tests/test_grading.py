@@ -15,7 +15,7 @@ import pytest
 
 from denoise_utils import cli
 from denoise_utils.cli import arguments
-from denoise_utils.grading import everyone, exam, one, page, supervise
+from denoise_utils.grading import everyone, exam, likeness, one, page, supervise
 from denoise_utils.system import escaping
 from tests import handins
 from tests.conftest import ROOT
@@ -43,7 +43,8 @@ def check_verdicts(rows, expected):
         said = row["flags"] + row["notes"] + row["reason"]
         if row["verdict"] != handin.verdict or handin.says not in said:
             wrong.append((name, handin.verdict, handin.says, row["verdict"], said))
-        if not handin.says and row["verdict"] == "PASS" and row["flags"]:
+        own = [flag for flag in row["flags"].split("; ") if likeness.SAYS not in flag]  # many here are one model
+        if not handin.says and row["verdict"] == "PASS" and any(own):
             wrong.append((name, "no flag", row["flags"]))
     assert not wrong, wrong
     assert list(rows) == ["noisy input", *REFERENCES]

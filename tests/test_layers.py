@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from denoise_utils import reuse
-from denoise_utils.opening import allow_list
-from denoise_utils.opening.layers import INPUT, TABLE
+from denoise_utils import reuse, saving
+from denoise_utils.opening import allow_list, constants, safe_open
+from denoise_utils.opening.layers import INPUT, TABLE, activations, functions
 
 CHANNELS = 4
 DRAWS = 3  # of the options of a layer that has any which matter here
@@ -237,3 +237,27 @@ def test_value_that_is_not_admitted_is_named_with_what_is(kind, key, value, says
     with pytest.raises(ValueError, match=r'the layer "') as caught:
         allow_list.check_model({"class_name": "Sequential", "config": {"name": "s", "layers": [layer]}})
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+INTERPOLATES = {"UpSampling2D", "Resizing"}  # by the nearest pixel only, where constants are looked for
+
+
+@pytest.mark.parametrize(("kind", "seed"), [case for case in CASES if case[0] not in INTERPOLATES])
+def test_layers_in_numpy_compute_what_keras_does(kind, seed, monkeypatch, tmp_path):
+    """The places of constants are found in NumPy: what Keras makes of the same images must be the same."""
+    model = build(kind, seed)
+    with saving.without_legacy_warning():
+        model.save(tmp_path / "x.h5", include_optimizer=False)
+    made = []
+    evaluate = constants.evaluate
+    monkeypatch.setattr(constants, "evaluate", lambda *given: made.append(evaluate(*given)) or made[-1])
+    assert safe_open.inspect_model(tmp_path / "x.h5").count.searched
+    images = constants._draw_inputs({1: (None, None, 1)}, 1)[1]
+    expected = model.predict_on_batch(images.astype(np.float32))
+    assert made[-1].shape == expected.shape and np.abs(made[-1] - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize("word", activations.WORDS.split())
+def test_activations_in_numpy_are_those_of_keras(word):
+    x = np.linspace(-4, 4, 60, dtype=np.float32).reshape(6, 10)
+    assert np.abs(functions.WORDS[word](x) - np.asarray(keras.activations.get(word)(x))).max() < 1e-3

@@ -142,6 +142,7 @@ def _grade(arguments, profile, found, kept, seed, references=()):
         kept,
         cap=arguments.cap,
         judge=judge,
+        own=profile.root / "models",
         jobs=arguments.jobs,
         limits=supervise.Limits(arguments.timeout, arguments.memory),
         references=references,

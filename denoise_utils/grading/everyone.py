@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from denoise_utils.grading import keeping, ranking, supervise
+from denoise_utils.grading import keeping, likeness, ranking, supervise
+from denoise_utils.grading.copies import Copy, copy, drop
 from denoise_utils.grading.exam import PACKAGE, write_exam
-from denoise_utils.grading.submissions import MAX_FILE, Submission
+from denoise_utils.grading.submissions import Submission
 from denoise_utils.measures.table import NOISY
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import files, stopping
@@ -45,15 +46,6 @@ class Grades:
     most: float = 0  # marks that it gives
 
 
-@dataclass(frozen=True)
-class _Copy:
-    """A submission whose file was copied: what is graded is what was hashed, whatever becomes of the original."""
-
-    submission: Submission
-    path: Path | None = None
-    sha256: str = ""
-
-
 def _environment():
     """Return the environment of a submission's process: on the CPU, on one thread, with this very package."""
     paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]
@@ -62,25 +54,28 @@ def _environment():
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
-def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, references=(), tell=lambda name, row: None):
+def grade(
+    submissions, exam, cache, *, cap, judge, own=None, jobs=1, limits=None, references=(), tell=lambda name, row: None
+):
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
     Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name and
-    the row of each that is, or is left out. `references` are Submissions, too, which get no rank. Ctrl-C ends with
-    what was finished; those it left are in `missing`.
+    the row of each that is, or is left out. `references` are Submissions, too, which get no rank; `own` is the folder
+    of the course's models, whose copies are flagged. Ctrl-C ends with what was finished; the rest is in `missing`.
     """
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
     with keeping.work_folder(cache) as work:
         settings = json.dumps(write_exam(exam, work / "exam", cap, judge), sort_keys=True)
-        copies = [_Copy(Submission(NOISY))]
-        copies += [_copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]
+        copies = [Copy(Submission(NOISY))]
+        copies += [copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]
         keys = [_key(settings, one) if one.path or one is copies[0] else None for one in copies]
         first = {key: one for key, one in reversed([*zip(keys, copies, strict=True)]) if key}  # of equal files
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
-        _drop(copies, todo)
+        drop(copies, todo)
+        known = _see_known(settings, exam.task, Path(own), work, cache, tell) if own else {}
         ended = _run(todo, work, cache, jobs, limits)
         try:
             with contextlib.closing(ended):
@@ -89,7 +84,9 @@ def grade(submissions, exam, cache, *, cap, judge, jobs=1, limits=None, referenc
                     tell(todo[key].submission.name, row)
         except KeyboardInterrupt:
             stopping.end()  # a second one would cost the tables of what is finished
-    found = [_row(number, copies, keys, rows) for number in range(len(copies))]
+    num_known = 1 + len(references)
+    found = [_row(number, copies, keys, rows, num_known) for number in range(len(copies))]
+    _flag_alike(found[num_known:], copies[num_known:], known, own)
     return _gather(grades, found, submissions, len(references))
 
 
@@ -103,35 +100,34 @@ def _gather(grades, found, submissions, num_references):
     return grades
 
 
-def _copy(submission, folder):
-    """Return the _Copy of a submission's file in `folder`, or, if it cannot be read to its end, of one without it."""
-    file = submission.file
-    if not file:
-        return _Copy(submission)
-    folder.mkdir()
-    is_usual = file.name.isprintable() and len(os.fsencode(file.name)) < 200 and PurePath(file.name).name == file.name
-    path, digest, size = folder / (file.name if is_usual else "handed in.h5"), hashlib.sha256(), 0
-    try:
-        with open(path, "wb") as target:
-            for part in file.read():
-                size += len(part)
-                if size > MAX_FILE:
-                    raise OSError(f"more than {MAX_FILE / 1e6:,.0f} MB")
-                digest.update(part)
-                target.write(part)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        reason = f"Expected a file that can be read, got: {error.strerror or error}."
-        return _Copy(replace(submission, file=None, verdict=Verdict.BROKEN, reason=reason))
-    return _Copy(submission, path, digest.hexdigest())
+def _see_known(settings, task, folder, work, cache, tell):
+    """Return {file: pixels} of the course's own models in `folder`, in a process with limits of its own."""
+    paths = likeness.find_known(folder, task)
+    one = Copy(Submission("the course's models"), folder, likeness.hash_all(paths))
+    key, limits = _key(settings, one), supervise.Limits(seconds=600)
+    row = _read_kept(cache / f"{key}.json", limits) if paths else {}
+    if row is None:
+        with contextlib.closing(_run({key: one}, work, cache, 1, limits)) as ended:
+            row = dict(ended)[key]
+        if "known" not in row:
+            tell(one.submission.name, row)
+    return row.get("known", {})
 
 
-def _drop(copies, todo):
-    """Remove the copies of files that need not be graded."""
-    needed = {one.path for one in todo.values()}
-    for one in copies:
-        if one.path and one.path not in needed:
-            one.path.unlink()
+def _flag_alike(rows, copies, known, folder):
+    """Add to the rows what makes nearly the pictures of others, or of the course's own models."""
+    pictures = {row["submission"]: row.get("pixels") for row in rows if row}
+    files = {one.submission.name: one for one in copies}
+    same = {(a, b) for a in files for b in files if files[a].sha256 and files[a].sha256 == files[b].sha256}
+    paths = {(Path(folder) / name.removeprefix("models/")).resolve(): name for name in known}
+    for name, one in files.items():
+        file = one.submission.file
+        same |= {(name, paths.get(file.path.resolve()))} if file and not file.member else set()
+    flags, notes = likeness.find_flags(pictures, known, same)
+    for row in filter(None, rows):
+        name = row["submission"]
+        told = [flag for flag in row["flags"] if name not in notes or not flag.startswith(TWIN)]
+        row |= {"flags": told + flags.get(name, []), "notes": row["notes"] + notes.get(name, [])}
 
 
 def _key(settings, copy):
@@ -168,7 +164,7 @@ def _run(todo, work, cache, jobs, limits):
             row["sha256"] = todo[key].sha256
             if is_whole:
                 files.write_json(cache / f"{key}.json", row)
-            if todo[key].path:
+            if todo[key].path and todo[key].path.is_relative_to(work):
                 todo[key].path.unlink(missing_ok=True)
             yield key, row
 
@@ -197,11 +193,11 @@ def _read_result(path, ending, limits):
     return row | taken | {"limits": [limits.seconds, limits.megabytes]}, whole
 
 
-def _row(number, copies, keys, rows):
-    """Return the table row of one of the copies, or None if it was not graded."""
-    copy, key = copies[number], keys[number]
-    one, person = copy.submission, copy.submission.person
-    row = {"submission": one.name, "verdict": one.verdict, "reason": one.reason, "sha256": copy.sha256}
+def _row(number, copies, keys, rows, first):
+    """Return the table row of one of the copies, or None if it was not graded; those from `first` on are twins."""
+    one, key = copies[number].submission, keys[number]
+    person = one.person
+    row = {"submission": one.name, "verdict": one.verdict, "reason": one.reason, "sha256": copies[number].sha256}
     row |= {"person": person.name, "id": person.number, "email": person.email, "identifier": person.identifier}
     row |= {"late": "LATE" if one.late else "", "file": one.file.name if one.file else "", "system": one.system}
     newest = f"the newest of {len(one.others) + 1}; older: {', '.join(one.others)}"
@@ -210,6 +206,7 @@ def _row(number, copies, keys, rows):
         return row | {"flags": []}
     if key not in rows:
         return None
-    twins = [copies[other].submission.name for other in range(len(copies)) if keys[other] == key and other != number]
-    told = [f"{TWIN}{', '.join(twins[:5])}"] if twins else []
+    others = [other for other in range(first, len(copies)) if keys[other] == key and other != number]
+    twins = [copies[other].submission.name for other in others]
+    told = [f"{TWIN}{', '.join(twins[:5])}"] if twins and number >= first else []
     return row | rows[key] | {"flags": rows[key].get("flags", []) + told, "key": key}

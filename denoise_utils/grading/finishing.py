@@ -5,7 +5,7 @@ import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from denoise_utils.grading import everyone, exports, keeping, page, ranking
+from denoise_utils.grading import everyone, exports, keeping, likeness, page, ranking
 from denoise_utils.grading.rubric import Line, Marks
 from denoise_utils.measures.table import NOISY
 from denoise_utils.measures.verdicts import Verdict
@@ -98,7 +98,7 @@ def _remove_traces(grades, gone):
 
 
 def _names(flag, name):
-    return flag.startswith(everyone.TWIN) and name in flag
+    return flag.startswith((everyone.TWIN, likeness.SAYS)) and name in flag
 
 
 def _is_of(path, row, others):

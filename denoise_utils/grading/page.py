@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from denoise_utils import profiles
+from denoise_utils.grading import likeness
 from denoise_utils.grading.everyone import TWIN
 from denoise_utils.grading.exam import PUBLIC_SEED
 from denoise_utils.measures import frame, table
@@ -46,7 +47,7 @@ MORE = [
     "file",
     "sha256",
 ]
-MORE += ["trainable", "stored", "built", "constants", "statistics", "images"]
+MORE += ["trainable", "stored", "built", "constants", "computed", "wide", "bits", "statistics", "images"]
 MORE += [key for key in table.columns(table.FULL) if key not in COLUMNS]
 MORE += ["seconds", "megabytes", "task", "seed", "cap", "data"]
 ADVICE = {
@@ -162,7 +163,12 @@ def _mark(row):
 
 def flags_for(row):
     """Return what is flagged as its author is told it: without the names of others."""
-    return [f"{TWIN}another, or as a model of the course" if flag.startswith(TWIN) else flag for flag in row["flags"]]
+    course = f"{likeness.SAYS} {likeness.OF_COURSE}"
+    told = [f"{TWIN}another" if flag.startswith(TWIN) else flag for flag in row["flags"]]
+    return [
+        f"{likeness.SAYS} another's" if flag.startswith(likeness.SAYS) and not flag.startswith(course) else flag
+        for flag in told
+    ]
 
 
 def write_people(grades, folder):

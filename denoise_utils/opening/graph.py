@@ -23,6 +23,9 @@ class Graph:
     calls: int = 0
     made: list = field(default_factory=list)  # each Call of a plain layer, in an order in which they can be made
     num_tensors: int = 0
+    num_inputs: int = 0  # of the model itself, whose tensors are the first
+    shapes: dict = field(default_factory=dict)  # of each tensor, by its number
+    needed: dict = field(default_factory=dict)  # the shapes of a plain layer's weights, by the id() of its config
 
     def follow(self, model, inputs=None, known=None):
         """Return (layers by name, output Tensors) for the Tensors `inputs`, or for the model's own ones (None).
@@ -41,6 +44,7 @@ class Graph:
         strange = [name for name in sources if configs[name]["class_name"] != "InputLayer"]
         if strange:
             raise ValueError(f'the layer "{strange[0]}" as an input, which is no InputLayer')
+        self.num_inputs = self.num_inputs or len(sources)
         for number, name in enumerate(sources):
             outputs[name].append([inputs[number] if inputs else self.add_tensor(name, _own_shape(configs[name]))])
         waiting = {
@@ -92,6 +96,7 @@ class Graph:
         if not inputs and given is None:
             raise ValueError("a model that does not say the shape of its input")
         row = inputs or [self.add_tensor(first["config"]["name"], given)]
+        self.num_inputs = self.num_inputs or 1
         for layer in rest if first["class_name"] == "InputLayer" else config["layers"]:
             row = self._call(layer, row, known)
         return row
@@ -128,13 +133,15 @@ class Graph:
         if side > MAX_ORTHOGONAL and allow_list.has_orthogonal(config):
             raise ValueError(f'the layer "{name}" with an orthogonal weight of {side:,}, more than {MAX_ORTHOGONAL:,}')
         made = self.add_tensor(name, shape)
+        self.needed[id(config)] = found.weights
         self.made.append(Call(found.kind, config, tuple(tensor.number for tensor in inputs), made.number))
         return made
 
     def add_tensor(self, name, shape):
         """Return a new Tensor of a shape that the layer `name` makes, or raise ValueError if it is impossible."""
         self.num_tensors += 1
-        return Tensor(self.num_tensors, self._check_shape(name, shape))
+        self.shapes[self.num_tensors] = self._check_shape(name, shape)
+        return Tensor(self.num_tensors, shape)
 
     def _check_calls(self, more):
         if self.calls + more > MAX_CALLS:

@@ -68,7 +68,9 @@ def check_readable(path):
     try:
         with h5py.File(path) as file:
             remedies.check_whole(file)
-            json.loads(file.attrs["model_config"])
+            text = file.attrs["model_config"]
+            if len(text) <= container.MAX_CONFIG:  # a longer one is refused, unread: it takes thirty times its size
+                json.loads(text)
             file["model_weights"].visititems(lambda *_: None)
     except remedies.Refused as error:
         raise ValueError(f"Expected a saved Keras model in {path.name}, got {error}: {error.remedy}.") from None
@@ -116,7 +118,7 @@ def _inspect(file, version, max_bytes, longest):
     with _explained():
         allow_list.check_depth(config)
         modern = keras2.modernise(config, version, container.read_text(file, "backend"))
-    layers = follow_layers(modern, max_bytes)
+    layers, walk = _follow(modern, max_bytes)
     each = 8 if '"float64"' in text else 4  # bytes
     if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
@@ -125,17 +127,23 @@ def _inspect(file, version, max_bytes, longest):
     for name, arrays in weights.items():
         if not all(np.isfinite(array[...]).all() for array in arrays):
             raise ValueError(f'the layer "{name}" with weights that are NaN or infinite')
-    count = counting.count(config, layers, file["model_weights"])
+    count = counting.count(config, layers, walk, modern, file["model_weights"], weights)
     return Contents(layers, count, version, modern, old)
 
 
 def follow_layers(config: dict, max_bytes: int) -> list:
     """Return the layers of an admitted config, as parts.Layer."""
+    return _follow(config, max_bytes)[0]
+
+
+def _follow(config, max_bytes):
+    """Return (the layers of an admitted config, the graph.Graph that followed it)."""
+    walk = graph.Graph(max_bytes // 4)
     with _explained():
         allow_list.check_depth(config)
         allow_list.check_model(config)
-        layers, _ = graph.Graph(max_bytes // 4).follow(config)
-    return list(layers.values())
+        layers, _ = walk.follow(config)
+    return list(layers.values()), walk
 
 
 @contextmanager

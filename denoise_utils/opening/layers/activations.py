@@ -1,6 +1,6 @@
 """Activations: as layers of their own, and as a setting of other layers."""
 
-from denoise_utils.opening.layers import entry, kinds
+from denoise_utils.opening.layers import entry, functions, kinds
 from denoise_utils.opening.layers.entry import Entry
 
 WORDS = (
@@ -22,14 +22,19 @@ OBJECTS = {
             "max_value": kinds.maybe(kinds.weight(1, 6)),
             "negative_slope": kinds.maybe(SLOPE),
             "threshold": kinds.maybe(kinds.weight(0)),
-        }
+        },
+        compute=functions.clip_relu,
     ),
-    "LeakyReLU": Entry({"negative_slope": SLOPE, "alpha": SLOPE}),  # the older name of the slope
-    "ELU": Entry({"alpha": kinds.weight(1)}),
-    "Softmax": Entry({"axis": kinds.AXES}, reach=entry.see_axis),
+    "LeakyReLU": Entry(
+        {"negative_slope": SLOPE, "alpha": SLOPE}, compute=functions.leaky_relu
+    ),  # alpha: its older name
+    "ELU": Entry({"alpha": kinds.weight(1)}, compute=functions.elu_layer),
+    "Softmax": Entry({"axis": kinds.AXES}, reach=entry.see_axis, compute=functions.softmax_layer),
 }
 ACTIVATION = kinds.named("a standard activation", WORDS, {kind: one.settings for kind, one in OBJECTS.items()})
 LAYERS = OBJECTS | {
     "Activation": Entry({"activation": ACTIVATION}),
-    "PReLU": Entry({"shared_axes": kinds.maybe(kinds.wholes(1, 10)), **kinds.trained("alpha")}, _prelu),
+    "PReLU": Entry(
+        {"shared_axes": kinds.maybe(kinds.wholes(1, 10)), **kinds.trained("alpha")}, _prelu, compute=functions.prelu
+    ),
 }

@@ -1,6 +1,6 @@
 """Layers with kernels: convolutions, and the dense layer, which is one of 1x1 on images."""
 
-from denoise_utils.opening.layers import entry, kinds
+from denoise_utils.opening.layers import compute, entry, kinds
 from denoise_utils.opening.layers.activations import ACTIVATION
 from denoise_utils.opening.layers.entry import Entry
 from denoise_utils.opening.layers.windows import see_windows, slide_all, spread, spread_side
@@ -82,26 +82,32 @@ LAYERS = {
         WINDOW | {"filters": NUMBER, "groups": NUMBER, **kinds.trained("kernel")},
         _convolution,
         _see_kernel,
+        compute.last(compute.convolve),
         kernels=1,
     ),
     "DepthwiseConv2D": Entry(
         WINDOW | {"depth_multiplier": NUMBER, **kinds.trained("depthwise")},
         _depthwise,
         _see_kernel,
+        compute.last(compute.convolve_depthwise),
         kernels=1,
     ),
     "SeparableConv2D": Entry(
         WINDOW | {"filters": NUMBER, "depth_multiplier": NUMBER, **kinds.trained("depthwise pointwise")},
         _separable,
         _see_kernel,
+        compute.last(compute.convolve_separable),
         kernels=2,
     ),
     "Conv2DTranspose": Entry(
         WINDOW | {"filters": NUMBER, "output_padding": kinds.maybe(kinds.pair(0)), **kinds.trained("kernel")},
         _transposed,
         _see_transposed,
+        compute.last(compute.convolve_transposed),
         kernels=1,
         at_input=True,
     ),
-    "Dense": Entry(USUAL | {"units": NUMBER, **kinds.trained("kernel")}, _dense, kernels=1),
+    "Dense": Entry(
+        USUAL | {"units": NUMBER, **kinds.trained("kernel")}, _dense, compute=compute.multiply_dense, kernels=1
+    ),
 }

@@ -6,6 +6,9 @@ output and those of its weights. A side of None is one that the images decide.
 A *reach* rule follows what cutting a picture does: in a tile, the numbers next to a cut come out otherwise than they
 would in the whole picture. It takes the config and what was Seen of each input, and returns the sides of the output
 and whether the layer sees the whole picture, however large it is.
+
+A *compute* rule takes the config, the layer's weights and an array (N, ...) for each input; it returns the layer's
+output but for its activation, near enough to find what no input changes. The rules are in `compute` and `functions`.
 """
 
 from collections.abc import Callable
@@ -107,6 +110,11 @@ def see_all_resized(config, image):
     return (), True
 
 
+def compute_nothing(config, weights, x):
+    """Return what a layer is given, as those do that act in training alone."""
+    return x
+
+
 @dataclass(frozen=True)
 class Entry:
     """What the table says of one class of layers."""
@@ -114,6 +122,7 @@ class Entry:
     settings: dict  # key to kinds.Kind
     shape: Callable = keep_shape
     reach: Callable = see_nothing_beside
+    compute: Callable = compute_nothing
     statistics: int = 0  # how many of its last weights are statistics, which no step of training changes
     kernels: int = 0  # how many of its first weights multiply, at every place of the output
     at_input: bool = False  # or, of a transposed layer, of the input

@@ -1,16 +1,18 @@
 """Kinds of values that a layer's settings may have: what is admitted, in words and as a test.
 
-A number that acts as a weight does, such as the scale of a Rescaling, says which values are usual: any other is its
-author's choice, and counts as a parameter.
+A number that may act as a weight, such as the scale of a Rescaling or the epsilon of a normalisation, says which
+values are usual: any other is its author's choice, and counts as a parameter, however small.
 """
 
 import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST = 1_000_000  # of any number but a seed
 MAX_NAME = 200  # characters
-LARGE_EPSILON = 0.01  # below, it guards a division; above, it scales
+MOST_USUAL = 64  # of a window, a step or an edge: a larger one is a number that somebody chose
+EPSILONS = (0, *(10.0**-power for power in range(2, 17)), 1.001e-5, 2e-5, 5e-5)  # 1.001e-5: Keras' own ResNets
 UNUSED = ("_initializer", "_regularizer", "_constraint")  # for training alone: the stored weights hold the outcome
 
 
@@ -21,7 +23,7 @@ class Kind:
     says: str
     fits: Callable
     objects: dict | None = None  # class to {key: Kind}
-    is_usual: Callable | None = None  # of a number that acts as a weight: whether it is none of the author's choice
+    chosen: Callable | None = None  # how many numbers in a value may act as weights and are their author's choice
 
 
 def words(text):
@@ -57,9 +59,19 @@ def whole(least=1, most=MOST):
 
 
 def pair(least=1, most=MOST):
-    """Admit a whole number, or a list of two."""
+    """Admit a whole number, or a list of two: of a window, its steps, an edge."""
     says = f"a whole number from {least:,} to {most:,}, or two of them"
-    return Kind(says, lambda value: is_whole(value, least, most) or _are_wholes(value, 2, least, most))
+
+    def fits(value):
+        return is_whole(value, least, most) or _are_wholes(value, 2, least, most)
+
+    return Kind(says, fits, chosen=_count_large)
+
+
+def _count_large(value):
+    if isinstance(value, list):
+        return sum(map(_count_large, value))
+    return int(is_real(value) and value > MOST_USUAL)
 
 
 def wholes(least=-MOST, most=MOST):
@@ -79,7 +91,7 @@ def edges():
         pairs = isinstance(value, list) and len(value) == 2 and all(_are_wholes(one, 2, 0, MOST) for one in value)
         return is_whole(value, 0, MOST) or _are_wholes(value, 2, 0, MOST) or pairs
 
-    return Kind(f"a whole number from 0 to {MOST:,}, two of them, or two pairs", fits)
+    return Kind(f"a whole number from 0 to {MOST:,}, two of them, or two pairs", fits, chosen=_count_large)
 
 
 def real(least=-MOST, most=MOST):
@@ -89,23 +101,29 @@ def real(least=-MOST, most=MOST):
 
 def weight(*usual):
     """Admit a number that acts as a weight, with the values that are `usual`."""
-    return Kind(real().says, is_real, is_usual=lambda value: _is_one(value, usual))
+    return Kind(real().says, is_real, chosen=_besides(usual))
 
 
 def weights(*usual):
     """Admit a number that acts as a weight, or lists of such numbers."""
-    return Kind(f"{real().says}, or lists of them", _are_reals, is_usual=lambda value: _is_one(value, usual))
-
-
-def _is_one(value, usual):
-    return any(math.isclose(value, one, rel_tol=1e-6) for one in usual)
+    return Kind(f"{real().says}, or lists of them", _are_reals, chosen=_besides(usual))
 
 
 def epsilon():
-    """Admit what guards a division; a large one acts as a weight."""
-    return Kind(
-        real(0).says, lambda value: is_real(value, 0), is_usual=lambda value: value is None or value <= LARGE_EPSILON
-    )
+    """Admit what guards a division, and may scale what it divides."""
+    return Kind(real(0).says, lambda value: is_real(value, 0), chosen=_besides(EPSILONS))
+
+
+def _besides(usual):
+    """Return what counts the numbers of a value that are not `usual`, to the last bit; all those of a list."""
+    known = {*usual, *(struct.unpack("f", struct.pack("f", one))[0] for one in usual)}  # Keras 2 wrote some as float32
+
+    def count(value):
+        if isinstance(value, list):  # as many as there are, even the usual ones: any could be another
+            return sum(count(one) if isinstance(one, list) else is_real(one) for one in value)
+        return int(is_real(value) and value not in known)
+
+    return count
 
 
 def word(text):
@@ -126,16 +144,12 @@ def named(says, text, objects):
 
 def maybe(kind):
     """Admit None, too."""
-    return Kind(f"{kind.says}, or none", lambda value: value is None or kind.fits(value), kind.objects, kind.is_usual)
+    return Kind(f"{kind.says}, or none", lambda value: value is None or kind.fits(value), kind.objects, kind.chosen)
 
 
 def count_chosen(kind, value):
-    """Return how many numbers in `value`, which `kind` need not admit, act as weights and are their author's choice."""
-    if kind.is_usual is None:
-        return 0
-    if isinstance(value, list):  # as many as there are, even the usual ones: any could be another
-        return sum(count_chosen(kind, one) if isinstance(one, list) else is_real(one) for one in value)
-    return int(is_real(value) and not kind.is_usual(value))
+    """Return how many numbers in `value`, which `kind` need not admit, may act as weights and are their author's."""
+    return kind.chosen(value) if kind.chosen else 0
 
 
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool))

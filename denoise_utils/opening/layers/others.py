@@ -1,6 +1,8 @@
 """Layers that keep the size of an image: normalisations, joinings, noise while training, scales."""
 
-from denoise_utils.opening.layers import entry, kinds
+import numpy as np
+
+from denoise_utils.opening.layers import compute, entry, kinds
 from denoise_utils.opening.layers.entry import Entry
 
 SWITCH = kinds.maybe(kinds.SWITCH)
@@ -81,7 +83,6 @@ def _see_concatenated(config, *inputs):
 
 
 SAME = Entry({})
-JOINED = Entry({}, _merge)
 LAYERS = {
     "BatchNormalization": Entry(
         NORM
@@ -94,19 +95,30 @@ LAYERS = {
         },
         _batch_norm,
         entry.see_axis,
+        compute.batch_norm,
         statistics=2,
     ),
-    "LayerNormalization": Entry(NORM | {"rms_scaling": SWITCH}, _norm, entry.see_axis),
-    "GroupNormalization": Entry(NORM | {"groups": kinds.whole(-1)}, _norm, entry.see_all),
-    "UnitNormalization": Entry({"axis": kinds.AXES}, reach=entry.see_axis),
+    "LayerNormalization": Entry(NORM | {"rms_scaling": SWITCH}, _norm, entry.see_axis, compute.layer_norm),
+    "GroupNormalization": Entry(NORM | {"groups": kinds.whole(-1)}, _norm, entry.see_all, compute.group_norm),
+    "UnitNormalization": Entry({"axis": kinds.AXES}, reach=entry.see_axis, compute=compute.unit_norm),
     "Dropout": Entry(RATE | NOISE_SHAPE),
     "SpatialDropout2D": Entry(RATE | NOISE_SHAPE | {"data_format": kinds.FORMAT}),
     "AlphaDropout": Entry(RATE | NOISE_SHAPE),
     "GaussianDropout": Entry(RATE),
     "GaussianNoise": Entry({"stddev": kinds.real(0), "seed": kinds.SEED}),
-    "Rescaling": Entry({"scale": kinds.weights(1), "offset": kinds.weights(0)}, _rescaling),
+    "Rescaling": Entry({"scale": kinds.weights(1), "offset": kinds.weights(0)}, _rescaling, compute=compute.rescale),
     "Identity": SAME,
     "ActivityRegularization": Entry({"l1": kinds.real(), "l2": kinds.real()}),
-    "Concatenate": Entry({"axis": kinds.AXIS}, _concatenate, _see_concatenated),
+    "Concatenate": Entry({"axis": kinds.AXIS}, _concatenate, _see_concatenated, compute.concatenate),
 }
-LAYERS |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), JOINED)
+LAYERS |= {
+    kind: Entry({}, _merge, compute=compute.merge(function))
+    for kind, function in {
+        "Add": np.add,
+        "Subtract": np.subtract,
+        "Multiply": np.multiply,
+        "Maximum": np.maximum,
+        "Minimum": np.minimum,
+    }.items()
+}
+LAYERS["Average"] = Entry({}, _merge, compute=compute.average)

@@ -2,7 +2,9 @@
 
 import math
 
-from denoise_utils.opening.layers import entry, kinds
+import numpy as np
+
+from denoise_utils.opening.layers import compute, entry, kinds
 from denoise_utils.opening.layers.entry import Entry, Side
 from denoise_utils.opening.layers.windows import see_windows, slide_all
 
@@ -105,16 +107,17 @@ def _permute(config, shape):
     return tuple(shape[dim - 1] for dim in config["dims"]), []
 
 
-LAYERS = dict.fromkeys(("MaxPooling2D", "AveragePooling2D"), Entry(POOLING, _pooling, _see_pooling))
-LAYERS |= dict.fromkeys(
-    ("GlobalMaxPooling2D", "GlobalAveragePooling2D"),
-    Entry(FORMAT | {"keepdims": SWITCH}, _global_pooling, entry.see_all_resized),
-)
-LAYERS |= {
+GLOBAL = FORMAT | {"keepdims": SWITCH}
+LAYERS = {
+    "MaxPooling2D": Entry(POOLING, _pooling, _see_pooling, compute.pool(True)),
+    "AveragePooling2D": Entry(POOLING, _pooling, _see_pooling, compute.pool(False)),
+    "GlobalMaxPooling2D": Entry(GLOBAL, _global_pooling, entry.see_all_resized, compute.pool_all(np.max)),
+    "GlobalAveragePooling2D": Entry(GLOBAL, _global_pooling, entry.see_all_resized, compute.pool_all(np.mean)),
     "UpSampling2D": Entry(
         FORMAT | {"size": kinds.pair(), "interpolation": kinds.word(" ".join(INTERPOLATIONS))},
         _upsampling,
         _see_upsampling,
+        compute.last(compute.upsample),
     ),
     "Resizing": Entry(
         FORMAT
@@ -130,10 +133,11 @@ LAYERS |= {
         },
         _resizing,
         entry.see_all_resized,
+        compute.last(compute.resize),
     ),
-    "ZeroPadding2D": Entry(FORMAT | {"padding": kinds.edges()}, *_edges("padding", 1)),
-    "Cropping2D": Entry(FORMAT | {"cropping": kinds.edges()}, *_edges("cropping", -1)),
-    "Flatten": Entry(FORMAT, _flatten, entry.see_all_resized),
-    "Reshape": Entry({"target_shape": kinds.wholes(-1)}, _reshape, entry.see_all_resized),
-    "Permute": Entry({"dims": kinds.wholes(1, 10)}, _permute, entry.see_all_resized),
+    "ZeroPadding2D": Entry(FORMAT | {"padding": kinds.edges()}, *_edges("padding", 1), compute.last(compute.pad)),
+    "Cropping2D": Entry(FORMAT | {"cropping": kinds.edges()}, *_edges("cropping", -1), compute.last(compute.crop)),
+    "Flatten": Entry(FORMAT, _flatten, entry.see_all_resized, compute.flatten),
+    "Reshape": Entry({"target_shape": kinds.wholes(-1)}, _reshape, entry.see_all_resized, compute.reshape),
+    "Permute": Entry({"dims": kinds.wholes(1, 10)}, _permute, entry.see_all_resized, compute.permute),
 }

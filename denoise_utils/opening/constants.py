@@ -1,0 +1,182 @@
+"""Count the numbers that a model computes from none of its input: constants, which may be parameters in disguise.
+
+The model is evaluated in NumPy on images that have nothing in common. A channel, a row or a column of a tensor that is
+the same for all of them is a constant, whatever made it: settings, edges, rounded weights, activations of nothing.
+"""
+
+import numpy as np
+
+from denoise_utils.opening import allow_list, precision
+from denoise_utils.opening.layers import TABLE, functions
+
+SIDE = 32  # of an image, where the model takes any
+MOST_NUMBERS = 40_000_000  # in all tensors of one image: more take long
+MOST_MULTIPLICATIONS = 3_000_000_000  # for one image
+SAME = 0.03  # of the numbers of a channel, row or column: if no image changes any by more, it is constant
+EXACT = 1e-6  # of a number here or there, which in an honest model are hardly ever constant
+FEW_VALUES = 8  # of those: where an activation saturates it takes few values
+DIGITS = 12  # binary digits by which two constants differ
+
+
+def count_computed(made, shapes, num_inputs, weights):
+    """Return how many constants the calls `made` compute beyond what their weights explain, or None: too much work.
+
+    `shapes` are those of all tensors, `weights` the arrays of each layer by the id() of its config.
+    """
+    if _is_long(made, shapes, weights):
+        return None
+    values = _draw_inputs(shapes, num_inputs)
+    last = {one: place for place, call in enumerate(made) for one in call.inputs}
+    found, explained, seen = 0, {}, set()
+    for place, call in enumerate(made):
+        if not all(one in values for one in call.inputs):  # of a model inside, on an input of its own
+            continue
+        stored = weights.get(id(call.config), [])
+        output = values[call.output] = evaluate(call, stored, [values[one] for one in call.inputs])
+        phrases, share = _read_constants(output, seen)
+        found += phrases
+        explained[id(call.config)] = max(share * sum(one.size for one in stored), explained.get(id(call.config), 0))
+        for one in {*call.inputs, call.output}:
+            if last.get(one, -1) <= place:
+                del values[one]
+    return max(found - int(sum(explained.values())), 0)
+
+
+def _is_long(made, shapes, weights):
+    """Say whether evaluating the calls would take more than a second or two, or much memory."""
+    sizes = [int(np.prod([side or SIDE for side in shapes[call.output]])) for call in made]
+    works = [
+        size * sum(one[..., 0].size for one in weights.get(id(call.config), []) if one.ndim > 1)
+        for call, size in zip(made, sizes, strict=True)
+    ]
+    return sum(sizes) > MOST_NUMBERS or sum(works) > MOST_MULTIPLICATIONS
+
+
+def _draw_inputs(shapes, num_inputs):
+    """Return {tensor: images} for the model's inputs: black, white, and others that have nothing in common."""
+    rng, values = np.random.default_rng(0), {}
+    for number in range(1, num_inputs + 1):
+        shape = [side or SIDE for side in shapes[number]]
+        noise = rng.random((3, *shape))
+        noise[1] = 1 - noise[0]
+        noise[2] = noise[2] < 0.5
+        values[number] = np.concatenate([np.zeros((1, *shape)), np.ones((1, *shape)), noise])
+    return values
+
+
+def evaluate(call, weights, inputs):
+    """Return what a call of a layer makes of its inputs, activation included, in the type it computes in."""
+    name, config = precision.find_type(call.config), call.config
+    rounded = [precision.convert(one, name) for one in inputs]
+    weights = [precision.convert(one, name) for one in weights]
+    with np.errstate(all="ignore"):
+        y = TABLE[call.kind].compute(config, weights, *rounded)
+        y = precision.convert(np.asarray(y), name)
+        return precision.convert(np.asarray(_activate(config.get("activation"), y)), name)
+
+
+def _activate(activation, x):
+    if isinstance(activation, dict):
+        return TABLE[activation["class_name"]].compute(activation["config"], [], x)
+    return functions.WORDS[activation](x) if activation in functions.WORDS else x
+
+
+def _read_constants(output, seen):
+    """Return (the constants in a tensor, repetitions left out; their share of it); `seen` holds those read before."""
+    output = output.astype(np.float64)
+    middle = output.mean(axis=0)
+    with np.errstate(all="ignore"):
+        spread = np.nan_to_num(np.ptp(output, axis=0), nan=np.inf)
+    constant = np.zeros(middle.shape, dtype=bool)
+    if _is_constant(spread, middle, ()):
+        slices, constant[...] = [_round(middle, spread.max())], True
+    else:
+        slices = _find_slices(middle, spread, constant)
+    found = sum(_count_phrases(part, seen) for part in slices)
+    exact = spread <= EXACT * np.abs(middle)
+    scattered = _round(middle[exact], 0)
+    if len(np.unique(scattered)) > FEW_VALUES:
+        found, constant = max(found, _count_phrases(scattered, seen)), constant | exact
+    return found, float(np.mean(constant & (middle != 0)))
+
+
+def _is_constant(spread, middle, kept):
+    """Say of each place along the axes `kept` whether no image changes what lies there by more than a little."""
+    others = tuple(axis for axis in range(middle.ndim) if axis not in kept)
+    return spread.max(axis=others) <= SAME * np.sqrt((middle**2).mean(axis=others))
+
+
+def _find_slices(middle, spread, constant):
+    """Return the channels, rows and columns of a tensor that are constant as a whole; mark them in `constant`."""
+    found = []
+    for axis in range(middle.ndim if middle.ndim > 1 else 0):
+        whole = _is_constant(spread, middle, (axis,))
+        if whole.any():
+            others = tuple(other for other in range(middle.ndim) if other != axis)
+            blur = np.compress(whole, spread, axis=axis).max(axis=others, keepdims=True)
+            found.append(_round(np.compress(whole, middle, axis=axis), blur))
+            np.moveaxis(constant, axis, 0)[whole] = True
+    return found
+
+
+def _round(values, blur):
+    """Return numbers rounded so that those are equal which images blur into each other."""
+    mantissas, exponents = np.frexp(values)
+    values = np.ldexp(np.round(mantissas * 2**DIGITS) / 2**DIGITS, exponents)
+    step = 2 * np.asarray(blur)
+    return np.where(step > EXACT, np.round(values / np.maximum(step, EXACT)) * step, values)
+
+
+def _count_phrases(part, seen):
+    """Return how many numbers describe `part`: slices like those before count once, then each phrase.
+
+    A phrase is a row of numbers that was there before, and the one behind it (Ziv and Lempel, 1978).
+    """
+    for axis in range(part.ndim):
+        others = tuple(other for other in range(part.ndim) if other != axis)
+        changes = (np.diff(part, axis=axis) != 0).any(axis=others)
+        part = np.compress(np.concatenate([[True], changes]), part, axis=axis)
+    key = part.tobytes()
+    if key in seen:
+        return 0
+    seen.add(key)
+    row = part.ravel().tolist()
+    if row == [0.0]:
+        return 0
+    phrases, known, phrase = 0, {}, 0
+    for symbol in row:
+        after = known.get((phrase, symbol))
+        if after is None:
+            phrases += 1
+            known[phrase, symbol] = phrases
+            phrase = 0
+        else:
+            phrase = after
+    return phrases + (phrase != 0)
+
+
+def assign_weights(model, needed, arrays):
+    """Return {id(config): arrays} of the plain layers in an admitted `model`, from `arrays` {layer: stored ones}.
+
+    Keras stores a layer's weights in order, those that training changes first.
+    """
+    found = {}
+    for layer in model["config"]["layers"]:
+        stored = [np.asarray(one) for one in arrays.get(layer["config"]["name"], [])]
+        wanted = _list_needed(layer, needed, True)
+        for place, shape, _ in sorted(wanted, key=lambda one: one[2]):
+            number = next((number for number, one in enumerate(stored) if one.shape == shape), None)
+            if number is not None:
+                found.setdefault(place, []).append(stored.pop(number))
+    return found
+
+
+def _list_needed(layer, needed, on):
+    """Return (id(config), shape, whether it is stored behind the others) of each weight of a layer or a model."""
+    config = layer["config"]
+    on = on and config.get("trainable") is not False
+    if layer["class_name"] in allow_list.MODELS:
+        return [one for inner in config["layers"] for one in _list_needed(inner, needed, on)]
+    shapes = needed.get(id(config), [])
+    fixed = TABLE[layer["class_name"]].statistics if layer["class_name"] in TABLE else 0
+    return [(id(config), shape, not on or place >= len(shapes) - fixed) for place, shape in enumerate(shapes)]
