@@ -329,3 +329,9 @@ def test_second_grader_of_one_folder_is_refused_and_a_kill_holds_nothing(tmp_pat
         locks.held(tmp_path / "other", "busy"),
     ):
         pass
+
+
+def test_progress_is_told_with_the_time_that_is_left():
+    assert everyone.say_progress(17, 300, 43) == "17 of 300, about 12 minutes left"
+    assert everyone.say_progress(299, 300, 10) == "299 of 300, about 1 minutes left"
+    assert everyone.say_progress(300, 300, 10) == "300 of 300"

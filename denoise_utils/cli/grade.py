@@ -1,5 +1,7 @@
 """The command grade: one file, or a class as a learning system gives it; its words and what it does."""
 
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from denoise_utils import profiles
@@ -9,8 +11,8 @@ from denoise_utils.system.escaping import plain
 
 FORMATS = ("moodle", "canvas", "gradescope")
 ABOUT = """Each submission is opened in a process of its own, with a limit of time and of memory. Writes grades.csv,
-grades.html, ranking.html and a page for each person; a second run grades only what changed. Exit code: 0; for a single
-.h5 also 1 if it is over the cap or flagged, 2 if it was refused, broken or stopped."""
+grades.html, ranking.html, grade.log and a page for each person; a second run grades only what changed. Exit code: 0;
+for a single .h5 also 1 if it is over the cap or flagged, 2 if it was refused, broken or stopped."""
 
 
 def add(added):
@@ -129,7 +131,7 @@ def _grade_class(arguments, profile, found, out, kept):
 
 def _grade(arguments, profile, found, kept, seed, references=()):
     """Return the Grades of what was found, under one seed."""
-    from denoise_utils.grading import everyone, exam, page, supervise
+    from denoise_utils.grading import everyone, exam, keeping, supervise
 
     judge = Path(arguments.judge or profile.root / "models" / "digit_judge.h5")
     if arguments.judge:
@@ -146,5 +148,15 @@ def _grade(arguments, profile, found, kept, seed, references=()):
         jobs=arguments.jobs,
         limits=supervise.Limits(arguments.timeout, arguments.memory),
         references=references,
-        tell=lambda name, row: print(f"{plain(name)}: {page.describe(row)}", flush=True),
+        tell=partial(_say, keeping.log_of(kept)),
     )
+
+
+def _say(log, name, row, progress):
+    """Print what was found of a hand-in, and write it with the time to the file `log`."""
+    from denoise_utils.grading import page
+
+    told = f"{plain(name)}: {page.describe(row)}" + (f" ({progress})" if progress else "")
+    with open(log, "a", encoding="utf-8") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {told}\n")
+    print(told, flush=True)

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import signal
-import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from denoise_utils.grading import keeping, likeness, ranking, supervise
+from denoise_utils.grading import keeping, likeness, ranking, starter, supervise
 from denoise_utils.grading.copies import Copy, copy, drop
 from denoise_utils.grading.exam import PACKAGE, write_exam
 from denoise_utils.grading.submissions import Submission
@@ -54,19 +54,34 @@ def _environment():
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
+def _say_nothing(name, row, progress):
+    """Is told of each, and tells nobody."""
+
+
 def grade(
-    submissions, exam, cache, *, cap, judge, own=None, jobs=1, limits=None, references=(), tell=lambda name, row: None
+    submissions,
+    exam,
+    cache,
+    *,
+    cap,
+    judge,
+    own=None,
+    jobs=1,
+    limits=None,
+    references=(),
+    tell=lambda name, row, progress: None,
 ):
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
-    Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name and
-    the row of each that is, or is left out. `references` are Submissions, too, which get no rank; `own` is the folder
-    of the course's models, whose copies are flagged. Ctrl-C ends with what was finished; the rest is in `missing`.
+    Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name, the row and
+    how far all is, of each that is graded or left out. `references` are Submissions, too, which get no rank; `own` is
+    the folder of the course's models, whose copies are flagged. Ctrl-C ends with what was finished; the rest is in
+    `missing`.
     """
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
-    with keeping.work_folder(cache) as work:
+    with keeping.work_folder(cache) as work, starter.ready(_environment()) as start:
         settings = json.dumps(write_exam(exam, work / "exam", cap, judge), sort_keys=True)
         copies = [Copy(Submission(NOISY))]
         copies += [copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]
@@ -75,19 +90,25 @@ def grade(
         rows = {key: row for key in first if (row := _read_kept(cache / f"{key}.json", limits))}
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
         drop(copies, todo)
-        known = _see_known(settings, exam.task, Path(own), work, cache, tell) if own else {}
-        ended = _run(todo, work, cache, jobs, limits)
+        known = _see_known(settings, exam.task, Path(own), work, cache, tell, start) if own else {}
+        begun, ended = time.monotonic(), _run(todo, work, cache, jobs, limits, start)
         try:
             with contextlib.closing(ended):
-                for key, row in ended:
+                for number, (key, row) in enumerate(ended, 1):
                     rows[key] = row
-                    tell(todo[key].submission.name, row)
+                    tell(todo[key].submission.name, row, say_progress(number, len(todo), time.monotonic() - begun))
         except KeyboardInterrupt:
             stopping.end()  # a second one would cost the tables of what is finished
     num_known = 1 + len(references)
     found = [_row(number, copies, keys, rows, num_known) for number in range(len(copies))]
     _flag_alike(found[num_known:], copies[num_known:], known, own)
     return _gather(grades, found, submissions, len(references))
+
+
+def say_progress(done, total, seconds):
+    """Return "17 of 300, about 12 minutes left", from the seconds that so many took."""
+    left = seconds / done * (total - done) / 60
+    return f"{done} of {total}" + (f", about {max(1, round(left))} minutes left" if done < total else "")
 
 
 def _gather(grades, found, submissions, num_references):
@@ -100,17 +121,17 @@ def _gather(grades, found, submissions, num_references):
     return grades
 
 
-def _see_known(settings, task, folder, work, cache, tell):
+def _see_known(settings, task, folder, work, cache, tell, start):
     """Return {file: pixels} of the course's own models in `folder`, in a process with limits of its own."""
     paths = likeness.find_known(folder, task)
     one = Copy(Submission("the course's models"), folder, likeness.hash_all(paths))
     key, limits = _key(settings, one), supervise.Limits(seconds=600)
     row = _read_kept(cache / f"{key}.json", limits) if paths else {}
     if row is None:
-        with contextlib.closing(_run({key: one}, work, cache, 1, limits)) as ended:
+        with contextlib.closing(_run({key: one}, work, cache, 1, limits, start)) as ended:
             row = dict(ended)[key]
         if "known" not in row:
-            tell(one.submission.name, row)
+            tell(one.submission.name, row, "")
     return row.get("known", {})
 
 
@@ -148,17 +169,17 @@ def _leave_out(submissions, tell):
     """Return (what is graded or gets a row, the names of the rest); tell of the rest."""
     rest = [one for one in submissions if one.verdict == Verdict.LEFT_OUT]
     for one in rest:
-        tell(one.name, {"verdict": one.verdict, "reason": one.reason})
+        tell(one.name, {"verdict": one.verdict, "reason": one.reason}, "")
     return [one for one in submissions if one.verdict != Verdict.LEFT_OUT], [one.name for one in rest]
 
 
-def _run(todo, work, cache, jobs, limits):
+def _run(todo, work, cache, jobs, limits, start):
     """Run a process per copy and yield (key, row) as each ends; what ended properly is kept in `cache`."""
-    program = [sys.executable, "-P", "-m", "denoise_utils.grading.one", str(work / "exam")]
     commands = {}
     for key, one in todo.items():
-        commands[key] = [*program, str(work / f"{key}.json"), *([str(one.path.resolve())] if one.path else [])]
-    with contextlib.closing(supervise.run_all(commands, jobs, limits, _environment())) as endings:
+        file = [str(one.path.resolve())] if one.path else []
+        commands[key] = [str(work / "exam"), str(work / f"{key}.json"), *file]
+    with contextlib.closing(supervise.run_all(commands, jobs, limits, start)) as endings:
         for key, ending in endings:
             row, is_whole = _read_result(work / f"{key}.json", ending, limits)
             row["sha256"] = todo[key].sha256

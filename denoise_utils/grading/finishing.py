@@ -85,7 +85,8 @@ def forget(out, who):
     record = keeping.read_record(out)
     record["people"] = [name for name in record["people"] if name != row["submission"]]
     files.write_json(kept / keeping.RECORD, record)
-    (Path(out) / page.AGAIN).unlink(missing_ok=True)
+    for name in (page.AGAIN, keeping.LOG):
+        (Path(out) / name).unlink(missing_ok=True)
     for folder in (page.PEOPLE, "gradescope"):
         shutil.rmtree(Path(out) / folder, ignore_errors=True)
     write(grades, out, formats)

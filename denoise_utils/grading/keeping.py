@@ -13,6 +13,7 @@ from denoise_utils.grading.exam import PUBLIC_SEED
 from denoise_utils.system import files, locks
 
 KEPT, RECORD, STATE = "kept", "class.json", "grades.json"
+LOG = "grade.log"
 WORK = "work-"  # what the names of the folders begin with in which files are graded
 MAX_SEED = 10**9
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that looks like another
@@ -90,3 +91,8 @@ def pseudonym(record, name):
     number = int.from_bytes(digest[:5])
     letters = "".join(LETTERS[number >> 5 * place & 31] for place in range(6))
     return f"{letters[:3]}-{letters[3:]}"
+
+
+def log_of(kept):
+    """Return the path of the log beside the folder `kept`: what was found, with the time."""
+    return Path(kept).parent / LOG

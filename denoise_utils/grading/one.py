@@ -28,6 +28,7 @@ NUM_PICKED = 3  # images of the best, of the middle, of the worst
 LARGEST_SHOWN = 64  # pixels a side: more is cut off
 TOLERANCE = 1e-3  # how far an output may leave [0, 1], or differ from call to call
 NO_BETTER = 0.95  # of the error against all clean images: an output of the right image is well below
+BATCH = 64  # images at a time: a model of many steps keeps some megabytes for each
 NUM_ALONE = 8  # images that are denoised one by one
 VISIBLE = 1 / 255  # outputs that differ less than one grey level are the same picture
 MOST_WRITTEN = 50_000_000  # bytes that this process may write into one file
@@ -75,9 +76,9 @@ def check_shapes(model, shape):
 def denoise(model, noisy):
     """Return (the model's output for `noisy`, milliseconds per image); raise ValueError if there is none."""
     try:
-        evaluation.predict(model, noisy[: evaluation.FEW + 1])  # builds the graph, if there is to be one
+        evaluation.predict(model, noisy[: evaluation.FEW + 1], BATCH)  # builds the graph, if there is to be one
         start = time.perf_counter()
-        output = evaluation.predict(model, noisy)
+        output = evaluation.predict(model, noisy, BATCH)
         seconds = time.perf_counter() - start
     except Exception as error:  # a stranger's model may fail in any way
         raise ValueError(f"Expected images from the model, got an error: {remedies.read_reason(error)}") from None
@@ -122,7 +123,7 @@ def _fits_any_image(output, clean):
 def _changes(model, noisy, output):
     """Say whether images denoised alone, or in a half turned round, come out otherwise than among all."""
     alone = np.linspace(0, len(noisy) - 1, min(NUM_ALONE, len(noisy))).astype(int)
-    half = np.arange(min(len(noisy), 256) // 2 or 1)[::-1]
+    half = np.arange(min(len(noisy), 2 * BATCH) // 2 or 1)[::-1]
     parts = [(alone, 1), (half, len(half))]
     again = [(rows, evaluation.predict(model, noisy[rows], batch_size)) for rows, batch_size in parts]
     return any(np.abs(images - output[rows]).max() > TOLERANCE for rows, images in again)

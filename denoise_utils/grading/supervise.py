@@ -42,18 +42,11 @@ class Ending:
 class _Watched:
     """One running process, the leader of a process group of its own."""
 
-    def __init__(self, command, limits, environment):
+    def __init__(self, command, limits, start):
         self.limits, self.megabytes, self.seconds, self.children, self.looked = limits, 0.0, 0.0, [], 0.0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process has ended)
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            env=environment,
-            start_new_session=True,  # a Ctrl-C is for the parent alone, a kill for the whole group
-        )
+        self.process = start(command, self.log)
 
     def check(self):
         """Return the Ending, or None while the process runs within its limits; kill it if it does not."""
@@ -107,17 +100,27 @@ def _taken(process):
         return 0, 0
 
 
-def run_all(commands, jobs, limits, environment=None):
+def start(command, log):
+    """Start `command` with its output in the file `log`, as the leader of a process group of its own.
+
+    So a Ctrl-C is for the parent alone, and a kill for the whole group.
+    """
+    streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+    return subprocess.Popen(command, **streams, start_new_session=True)
+
+
+def run_all(commands, jobs, limits, start=start):
     """Run `commands` (key to list of words), `jobs` at a time, and yield (key, Ending) as each ends.
 
-    Close the generator to stop: what still runs is killed.
+    `start` makes a process of a command and a file for its output. Close the generator to stop: what still runs is
+    killed.
     """
     waiting, running = list(commands.items())[::-1], {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 key, command = waiting.pop()
-                running[key] = _Watched(command, limits, environment)
+                running[key] = _Watched(command, limits, start)
             time.sleep(TICK)
             for key, watched in list(running.items()):
                 if ending := watched.check():

@@ -82,7 +82,7 @@ for marks, val in vals.items():
 #
 # ## Ten runs
 #
-# Both models pool three times. The small one's [code](GLOSSARY.md#code) is tiny. The big one adds the encoder's channels on the way back, and has batch norm and a slope for every pixel. Project W took Adam, batches of 256, the model after the last epoch, and 60,000 pictures. Ours see 12,000 an epoch, the longest of each model 54,000.
+# Both models pool three times. The small one's [code](GLOSSARY.md#code) is tiny. The big one adds the encoder's channels on the way back, and has batch norm and a slope for every pixel. Project W took Adam, batches of 256, the model after the last epoch, and 60,000 pictures. Ours see 6,000 an epoch, the longest of each model 54,000.
 #
 # In use, batch norm replaces a batch's mean and variance by averages kept from training. After few steps these are not yet right. `models.settle` computes them anew, and trains no weight. So each big run is judged twice.
 
@@ -110,7 +110,7 @@ def look(model, task):
 builders = {"small": originals.project_w_small, "big": originals.project_w_big}
 plan = [("small", 15, 1), ("small", 50, 1), ("small", 50, 5)]  # size, epochs, marks
 plan += [("big", 2, 1), ("big", 15, 1), ("big", 5, 10), ("big", 5, 20), ("big", 10, 30)]
-images = profile.pick({"small": 12_000, "big": 12_000}, {"small": 200, "big": 100})
+images = profile.pick({"small": 6_000, "big": 6_000}, {"small": 200, "big": 100})
 found = {}
 for size, epochs, marks in profile.pick(plan, [plan[0], plan[3]]):
     task, last = marked(marks, images[size]), profile.pick(epochs, 1)
