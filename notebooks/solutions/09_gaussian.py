@@ -4,10 +4,7 @@ answer_1 = 0.2**2 / 2  # half of the random numbers are below 0, and become 0
 
 # %% exercise 2
 def estimate_sigma(noisy):
-    """Measure on the darkest edge, since a digit may touch one."""
-    strips = (noisy[:, :2], noisy[:, -2:], noisy[:, :, :2], noisy[:, :, -2:])
-    squares = [np.mean(strip**2, axis=(1, 2, 3)) for strip in strips]
-    return np.sqrt(2 * np.min(squares, axis=0))
+    return np.sqrt(2 * np.mean(noisy[:, :, :2] ** 2, axis=(1, 2, 3)))
 
 
 # %% exercise 3
