@@ -91,18 +91,23 @@ def grade(
         todo = {key: one for key, one in reversed(first.items()) if key not in rows}
         drop(copies, todo)
         known = _see_known(settings, exam.task, Path(own), work, cache, tell, start) if own else {}
-        begun, ended = time.monotonic(), _run(todo, work, cache, jobs, limits, start)
-        try:
-            with contextlib.closing(ended):
-                for number, (key, row) in enumerate(ended, 1):
-                    rows[key] = row
-                    tell(todo[key].submission.name, row, say_progress(number, len(todo), time.monotonic() - begun))
-        except KeyboardInterrupt:
-            stopping.end()  # a second one would cost the tables of what is finished
+        _collect(rows, todo, _run(todo, work, cache, jobs, limits, start), tell)
     num_known = 1 + len(references)
     found = [_row(number, copies, keys, rows, num_known) for number in range(len(copies))]
     _flag_alike(found[num_known:], copies[num_known:], known, own)
     return _gather(grades, found, submissions, len(references))
+
+
+def _collect(rows, todo, ended, tell):
+    """Put the rows of what has ended into `rows`, and tell of each; an interruption leaves those that there are."""
+    begun = time.monotonic()
+    try:
+        with contextlib.closing(ended):
+            for number, (key, row) in enumerate(ended, 1):
+                rows[key] = row
+                tell(todo[key].submission.name, row, say_progress(number, len(todo), time.monotonic() - begun))
+    except KeyboardInterrupt:
+        stopping.end()  # a second one would cost the tables of what is finished
 
 
 def say_progress(done, total, seconds):

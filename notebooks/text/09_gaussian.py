@@ -110,7 +110,7 @@ print(f"{nine_layers().count_params():,} parameters")
 #
 # ## Were its two ideas worth it?
 #
-# An *ablation* takes parts out to see what they did. Project G trained four models once. We trained each under three seeds, on 18,000 pictures, once. After so few steps the kept averages lag behind. So compare them *settled*: measured anew (see [appendix A1](A1_broken_looking_models.ipynb)).
+# An *ablation* takes parts out to see what they did. Project G trained four models once. We trained each under three seeds, on 9,000 pictures, once. After so few steps the kept averages lag behind. So compare them *settled*: measured anew (see [appendix A1](A1_broken_looking_models.ipynb)).
 
 
 # %%
@@ -121,7 +121,7 @@ def settled(model):
 
 
 cells = [(norm, unit) for norm in ("norm", "bare") for unit in ("leaky", "relu")]
-part = noise.load_task("gaussian", num_train=18_000, num_val=2000, num_test=1, seed=seed)
+part = noise.load_task("gaussian", num_train=9_000, num_val=2000, num_test=1, seed=seed)
 data = (part.train.noisy, part.train.clean), (part.val.noisy, part.val.clean)
 recipe = {"record": part.record, "epochs": 1, "score": settled}
 recipe |= {"runs": profile.runs, "shelf": profile.shelf}
