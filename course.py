@@ -34,7 +34,10 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
     "handout": ("write build/handout.zip, what students of a class get", [["notebooks/handout.py"]]),
     "site": ("write build/site/, the course as web pages", [["docs/website/make_site.py"]]),
     "report": ("write the budget report of models/", [["-m", "denoise_utils", "report", "models/"]]),
-    "bench": ("measure speed and reproducibility", [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"]]),
+    "bench": (
+        "measure speed, reproducibility and what grading costs",
+        [["benchmarks/speed.py"], ["benchmarks/reproducibility.py"], ["benchmarks/grading.py"]],
+    ),
     "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
     "clean": ("remove what was made, but not finished runs", []),
 }

@@ -1,0 +1,67 @@
+"""Measure what a hand-in costs the grader, and write reports/grading.md.
+
+    make bench        # or: python benchmarks/grading.py [--images N]
+
+Each file is graded twice: in a process forked from one that has Keras, and in one that starts from nothing. Processor
+seconds hardly depend on what else runs.
+"""
+
+import argparse
+import tempfile
+
+from denoise_utils import profiles, saving
+from denoise_utils.grading import everyone, exam, starter, submissions
+from denoise_utils.system import files
+
+HANDINS = ("clutter_cap_baseline", "clutter_project_c", "clutter_tiny", "clutter_small")
+CLASS, CORES = 300, 2
+
+
+def grade(found, pairs, profile, can_fork):
+    """Return {name: row} of the submissions, each graded in a process of its own, forked or not."""
+
+    class Same(starter.Starter):
+        def __init__(self, environment):
+            super().__init__(environment)
+            self.can_fork = self.can_fork and can_fork
+
+    usual, starter.Starter = starter.Starter, Same
+    judge = profile.models / "digit_judge.h5"
+    try:
+        with tempfile.TemporaryDirectory() as kept:
+            grades = everyone.grade(found, pairs, kept, cap=profiles.CAP, judge=judge)
+    finally:
+        starter.Starter = usual
+    return {row["submission"]: row for row in grades.rows}
+
+
+def main():
+    """Grade some of the course's models both ways and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=10_000, help="test images (default: %(default)s)")
+    images = parser.parse_args().images
+    profile = profiles.load_profile("full")
+    found = [submissions.as_reference(name, profile.models / f"{name}.h5") for name in HANDINS]
+    pairs = exam.load_exam(profiles.TASK, seed=exam.PUBLIC_SEED, num_images=images, profile=profile)
+    forked, alone = (grade(found, pairs, profile, can_fork) for can_fork in (True, False))
+    minutes = CLASS * forked[HANDINS[0]]["seconds"] / CORES / 60
+    lines = [
+        "# What a hand-in costs the grader",
+        "",
+        f"Made by `make bench` on {saving.machine()}: processor seconds and megabytes of one process, for {images:,} "
+        "images. *Forked*: from a process that has Keras already, as the grader does on Linux; else each starts from "
+        "nothing.",
+        "",
+        "| hand-in | parameters | seconds, forked | megabytes | seconds, from nothing | megabytes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in HANDINS:
+        one, other = forked[name], alone[name]
+        cells = [f"{row['seconds']:.1f} | {row['megabytes']:,.0f}" for row in (one, other)]
+        lines.append(f"| {name} | {one['parameters']:,} | {' | '.join(cells)} |")
+    lines += ["", f"{CLASS} like the first, on {CORES} idle cores: about {minutes:.0f} minutes."]
+    files.write_text(profile.reports / "grading.md", "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
