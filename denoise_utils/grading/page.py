@@ -87,12 +87,12 @@ def exit_code(row):
 
 def advise(row, noisy):
     """Return what the author of a row is to do next."""
-    if row["verdict"] == Verdict.OVER:
-        return ADVICE[Verdict.OVER]
+    if row["verdict"] != Verdict.PASS:
+        return ADVICE.get(row["verdict"], "")
     if row["flags"]:
         return "Mend what is flagged, or be ready to explain it."
     mine, untouched = (DECIDES.order(scores.get(profiles.RANKED_BY)) for scores in (row, noisy))
-    if row["verdict"] == Verdict.PASS and mine >= untouched:
+    if mine >= untouched:
         return "It does no better than leaving the image alone: train it longer, or on the right noise."
     return ADVICE.get(row["verdict"], "")
 
