@@ -1,5 +1,6 @@
 """Numbers hidden where no weight is: they count, or the structure that holds them is flagged; honest models are not."""
 
+import os
 from pathlib import Path
 
 import h5py
@@ -13,8 +14,11 @@ from denoise_utils.opening.layers import INPUT, TABLE, kinds
 from tests import handins, smuggling, tutorials
 from tests.conftest import ROOT
 
-CASES = Path("/work/shared/cases/h5")  # files that other versions of Keras wrote
+CASES = (
+    Path(os.environ.get("DENOISE_CASES_DIR") or ROOT.parent / "shared" / "cases") / "h5"
+)  # of other versions of Keras
 COURSE = sorted([*(ROOT / "models").glob("*.h5"), *(ROOT / "models" / "seeds").glob("*.h5")])
+RUNS = sorted((ROOT / "models" / "runs").rglob("*.h5"))  # some of them learned to make one picture of everything
 COMPUTED = "computed from none of the input"
 HIDDEN = {  # how each model is built, how many numbers must count at least, what its flags say
     "edges": (150, COMPUTED, "its structure and settings take"),
@@ -104,6 +108,12 @@ def check_is_honest(path, about=None):
 def test_models_of_the_course_are_counted_as_before_and_not_flagged(path):
     check_is_honest(path)
     assert safe_open.inspect_model(path).count.parameters == saving.read_card(path)["parameters"]
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name} {path.stem}")
+def test_finished_runs_are_counted_by_their_weights_alone(path):
+    count = safe_open.inspect_model(path).count
+    assert count.parameters == count.built == count.stored
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the files of other versions are not here")
