@@ -54,10 +54,6 @@ def _environment():
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
-def _say_nothing(name, row, progress):
-    """Is told of each, and tells nobody."""
-
-
 def grade(
     submissions,
     exam,

@@ -16,6 +16,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from denoise_utils.grading import supervise
+
 MODULE = "denoise_utils.grading.starter"
 LARGEST = 65_536  # bytes of one message
 TICK = 0.02  # seconds between two looks for children that ended
@@ -63,8 +65,7 @@ class Starter:
             except _Lost:
                 self.close()
         program = [sys.executable, "-P", "-m", "denoise_utils.grading.one", *words]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        return subprocess.Popen(program, **streams, env=self.environment, start_new_session=True)
+        return supervise.start(program, log, self.environment)
 
     def _fork(self, words, log):
         if self.process is None:

@@ -100,13 +100,13 @@ def _taken(process):
         return 0, 0
 
 
-def start(command, log):
+def start(command, log, environment=None):
     """Start `command` with its output in the file `log`, as the leader of a process group of its own.
 
     So a Ctrl-C is for the parent alone, and a kill for the whole group.
     """
     streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-    return subprocess.Popen(command, **streams, start_new_session=True)
+    return subprocess.Popen(command, **streams, env=environment, start_new_session=True)
 
 
 def run_all(commands, jobs, limits, start=start):
