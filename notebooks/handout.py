@@ -1,7 +1,8 @@
 """Write build/handout.zip, what students of a class get: no solutions, no recipes and models that win the assignment.
 
-In it are notebooks 00 to 10 and the appendix A1 as committed, their glossary, the assignment, the package, and the saved
-models and finished runs that these notebooks show. docs/students.md becomes its README. Exit code: 0, 2 if something is missing.
+In it are notebooks 00 to 10 and the appendix A1 as committed, their glossary, the assignment, the package, and the
+saved models and finished runs that these notebooks show. docs/students.md becomes its README. Exit code: 0, 2 if
+something is missing.
 """
 
 import argparse
