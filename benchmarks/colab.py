@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from environments import make_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -29,17 +30,12 @@ LOADED = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('goo
 SHOWN = "from importlib import metadata\nfor name in {}: print(name, metadata.version(name))"
 
 
-def make_environment(folder, python):
-    """Make the environment `folder` with Colab's versions, unless it is there; return its Python."""
-    own = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / "made").is_file():
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        words = [own, "-c", "import site; print(site.getsitepackages()[0])"]
-        packages = Path(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
-        (packages / "sitecustomize.py").write_text(LOADED)
-        restore(own)
-        (folder / "made").touch()
-    return own
+def fill(python):
+    """Make the new environment of `python` what Colab has."""
+    words = [python, "-c", "import site; print(site.getsitepackages()[0])"]
+    packages = Path(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
+    (packages / "sitecustomize.py").write_text(LOADED)
+    restore(python)
 
 
 def restore(python):
@@ -99,7 +95,7 @@ def main():
     for name in ("PYTHONPATH", "DENOISE_PROFILE"):  # the course is not installed, and runs are short
         os.environ.pop(name, None)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    python = make_environment(build / "env", arguments.python)
+    python = make_environment(build / "env", fill, arguments.python)
     clone(build / "course")
     use_kernel(build / "jupyter", python)
     for path in sorted((build / "course" / "notebooks").glob("*.ipynb")):

@@ -10,10 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from environments import make_environment
 
 from denoise_utils import profiles, saving
 from denoise_utils.system import files
@@ -51,14 +53,9 @@ def make_expected(folder, models):
     return names
 
 
-def make_environment(folder, packages):
-    """Make the environment `folder` with `packages`, unless it is there; return its Python."""
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / "made").is_file():
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, stderr=subprocess.PIPE, text=True)
-        (folder / "made").touch()
-    return python
+def install(python, packages):
+    """Install `packages` for `python`."""
+    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, stderr=subprocess.PIPE, text=True)
 
 
 def try_files(python, variables, folder, *words):
@@ -77,7 +74,8 @@ def write_report(found, names, path):
         "# Who opens what",
         "",
         "Made by `make compat`: each file through plain `keras.models.load_model(path, compile=False)`, without this "
-        f"project's package; *yes*: it opens, and its outputs are those of Keras {saving_version()} within {LIMIT:g}.",
+        f"project's package; *yes*: it opens, and its outputs are those of Keras {metadata.version('keras')} within "
+        f"{LIMIT:g}.",
         "",
         "| file | " + " | ".join(found) + " |",
         "| --- |" + " :-: |" * len(found),
@@ -95,13 +93,6 @@ def write_report(found, names, path):
         lines.append(f"| {shown.as_posix()} | " + " | ".join(cells) + " |")
     lines += ["", *(f"{number}. {text}" for text, number in said.items())]
     files.write_text(path, "\n".join(lines).rstrip() + "\n")
-
-
-def saving_version():
-    """Return the version of Keras that this project's environment has."""
-    from importlib import metadata
-
-    return metadata.version("keras")
 
 
 def main():
@@ -139,7 +130,7 @@ def try_version(label, folder, names):
     packages, variables = ENVIRONMENTS[label]
     words = ["--tf-keras"] if label.startswith("tf-keras") else []
     try:
-        python = make_environment(folder / label.replace(" ", "_"), packages)
+        python = make_environment(folder / label.replace(" ", "_"), partial(install, packages=packages))
         shutil.rmtree(folder / "todo", ignore_errors=True)
         (folder / "todo").mkdir()
         for name, end in itertools.product(names, (".h5", ".npz")):

@@ -10,28 +10,18 @@ import argparse
 import tempfile
 
 from denoise_utils import profiles, saving
-from denoise_utils.grading import everyone, exam, starter, submissions
+from denoise_utils.grading import everyone, exam, submissions
 from denoise_utils.system import files
 
 HANDINS = ("clutter_cap_baseline", "clutter_project_c", "clutter_tiny", "clutter_small")
 CLASS, CORES = 300, 2
 
 
-def grade(found, pairs, profile, can_fork):
+def grade(found, pairs, profile, fork):
     """Return {name: row} of the submissions, each graded in a process of its own, forked or not."""
-
-    class Same(starter.Starter):
-        def __init__(self, environment):
-            super().__init__(environment)
-            self.can_fork = self.can_fork and can_fork
-
-    usual, starter.Starter = starter.Starter, Same
     judge = profile.models / "digit_judge.h5"
-    try:
-        with tempfile.TemporaryDirectory() as kept:
-            grades = everyone.grade(found, pairs, kept, cap=profiles.CAP, judge=judge)
-    finally:
-        starter.Starter = usual
+    with tempfile.TemporaryDirectory() as kept:
+        grades = everyone.grade(found, pairs, kept, cap=profiles.CAP, judge=judge, fork=fork)
     return {row["submission"]: row for row in grades.rows}
 
 
@@ -43,7 +33,7 @@ def main():
     profile = profiles.load_profile("full")
     found = [submissions.as_reference(name, profile.models / f"{name}.h5") for name in HANDINS]
     pairs = exam.load_exam(profiles.TASK, seed=exam.PUBLIC_SEED, num_images=images, profile=profile)
-    forked, alone = (grade(found, pairs, profile, can_fork) for can_fork in (True, False))
+    forked, alone = (grade(found, pairs, profile, fork) for fork in (True, False))
     minutes = CLASS * forked[HANDINS[0]]["seconds"] / CORES / 60
     lines = [
         "# What a hand-in costs the grader",

@@ -66,18 +66,19 @@ def grade(
     limits=None,
     references=(),
     tell=lambda name, row, progress: None,
+    fork=True,
 ):
     """Grade `submissions` on `exam`, `jobs` at a time, and return the Grades.
 
     Results are kept in the folder `cache`, so that only what changed is graded again; `tell` gets the name, the row and
     how far all is, of each that is graded or left out. `references` are Submissions, too, which get no rank; `own` is
-    the folder of the course's models, whose copies are flagged. Ctrl-C ends with what was finished; the rest is in
-    `missing`.
+    the folder of the course's models, whose copies are flagged. Without `fork`, each process starts from nothing, which
+    takes seconds. Ctrl-C ends with what was finished; the rest is in `missing`.
     """
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
-    with keeping.work_folder(cache) as work, starter.ready(_environment()) as start:
+    with keeping.work_folder(cache) as work, starter.ready(_environment(), fork) as start:
         settings = json.dumps(write_exam(exam, work / "exam", cap, judge), sort_keys=True)
         copies = [Copy(Submission(NOISY))]
         copies += [copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]
