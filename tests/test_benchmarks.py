@@ -1,5 +1,6 @@
 """Benchmarks: their rows, without the long measurements."""
 
+import csv
 import importlib.util
 import json
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from denoise_utils import models, profiles, saving
+from denoise_utils.system import files
 from tests.conftest import ROOT
 
 
@@ -79,3 +81,37 @@ def test_training_of_a_case_that_fails_says_why(reproducibility, tmp_path):
         reproducibility.train(
             {"TF_CPP_MIN_LOG_LEVEL": "3"}, json.loads('{"no_such_setting": 1}'), tmp_path / "start.npz"
         )
+
+
+def test_goals_are_held_against_the_report(tmp_path):
+    goals = load_script("goals")
+    head = {"file": "ours.h5", "noise": "sum", "psnr": "30.0", "excess": "0.005"}
+    for name, rows in {
+        "budget.csv": [head, head | {"file": "other.h5", "psnr": "31.0"}],
+        "strengths.csv": [head | {"noise": "marks 30", "psnr": "20.0"}],
+    }.items():
+        files.write_csv(tmp_path / name, rows, head)
+    for seed, psnr in enumerate((30.0, 33.0)):
+        (tmp_path / "seeds").mkdir(exist_ok=True)
+        saving.save_model(
+            models.tied_denoiser(4, 1), tmp_path / "seeds" / f"ours_{seed}.h5", {"test_scores": {"psnr": psnr}}
+        )
+    found = goals.read_report(tmp_path)
+
+    def judge(*goal):
+        return goals.judge(goal, found, tmp_path)
+
+    row = judge("ours", "", "psnr", ">", "other")
+    assert row["verdict"] == "met" and row["mean"] == "31.50" and row["seeds"] == "1 of 2"  # of its seeds' mean
+    assert row["asked"] == "> 31.00 (other)" and row["value"] == "30.00"
+    assert judge("ours", "marks 30", "psnr", ">=", 20.5)["verdict"] == "missed"
+    assert judge("ours", "marks 1", "psnr", ">=", 0) is None and judge("ours", "", "psnr", ">", "none") is None
+
+
+def test_goals_csv_is_what_the_report_gives():
+    goals = load_script("goals")
+    found = goals.read_report(ROOT / "reports")
+    rows = [goals.judge(goal, found, ROOT / "models") for goal in goals.GOALS]
+    with open(ROOT / "reports" / "goals.csv", encoding="utf-8", newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert all(rows) and kept == [{key: row.get(key, "") for key in goals.HEAD} for row in rows]
