@@ -18,7 +18,7 @@ STAMP = os.path.join(VENV, "installed")
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "pyproject.toml")
 FITTING = "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 COMMANDS = {  # what each runs, one after the other, as words after "python"; words of the user's go to the last
-    "notebooks": ("execute the notebooks, results in build/PROFILE/", [["notebooks/execute.py"]]),
+    "notebooks": ("execute the notebooks into build/quick/ (full: in their places)", [["notebooks/execute.py"]]),
     "test": (
         "check everything",
         [
@@ -37,16 +37,16 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
     "bench": (
         "measure speed, reproducibility and what grading costs; hold the goals against the report",
         [
+            ["benchmarks/goals.py"],
             ["benchmarks/speed.py"],
             ["benchmarks/reproducibility.py"],
             ["benchmarks/grading.py"],
-            ["benchmarks/goals.py"],
         ],
     ),
     "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
     "clean": ("remove what was made, but not finished runs", []),
 }
-PROFILED = ("notebooks", "report")  # take --profile
+PROFILED = {"notebooks": "quick", "report": "full"}  # what takes --profile, and which is the default
 
 
 def inside(folder, system=os.name):
@@ -124,6 +124,7 @@ def copy_notebooks():
     """Copy the notebooks to build/lab, so that the committed outputs stay; a copy with a student's work is kept."""
     folder = os.path.join(ROOT, "build", "lab")
     os.makedirs(folder, exist_ok=True)
+    shutil.copy(os.path.join(ROOT, "ASSIGNMENT.md"), os.path.dirname(folder))  # a link of theirs
     for kind in ("*.ipynb", "*.md"):
         for path in glob.glob(os.path.join(ROOT, "notebooks", kind)):
             copy = os.path.join(folder, os.path.basename(path))
@@ -152,9 +153,12 @@ def parse(words):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=sorted(COMMANDS), metavar="command", help="one of those below")
-    parser.add_argument("--profile", help="quick (the default) or full, for: " + ", ".join(PROFILED))
+    parser.add_argument("--profile", help="quick or full, for notebooks (default: quick) and report (default: full)")
     parser.add_argument("--python", help="make .venv anew with this Python, 3.11 to 3.13")
-    return parser.parse_known_args(words)
+    options, rest = parser.parse_known_args(words)
+    if options.profile and options.command not in PROFILED:
+        parser.error(f"--profile is for {' and '.join(PROFILED)}, not for {options.command}")
+    return options, rest
 
 
 def main(words=None):
@@ -166,7 +170,7 @@ def main(words=None):
     install(options.python)
     if options.command == "lab":
         copy_notebooks()
-    profile = options.profile or os.environ.get("DENOISE_PROFILE") or "quick"
+    profile = options.profile or os.environ.get("DENOISE_PROFILE") or PROFILED.get(options.command)
     steps = [[inside(VENV), *step] for step in COMMANDS[options.command][1]]
     steps[-1] += (["--profile", profile] if options.command in PROFILED else []) + rest
     for step in steps:

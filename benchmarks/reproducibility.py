@@ -38,7 +38,7 @@ def from_the_same_weights(**options):
         np.savez(start, *model.get_weights())
     return model
 models.tied_denoiser = from_the_same_weights
-profile = replace(profiles.load_profile("quick"), root=Path(sys.argv[1]))
+profile = replace(profiles.load_profile("quick"), root=Path(sys.argv[1]), num_train=4000, num_val=500)
 run = recipes.train("clutter_tiny", profile, places=Places(profile.runs), **json.loads(sys.argv[2]))  # always trained
 np.savez(Path(sys.argv[1]) / "weights.npz", *run.model.get_weights())
 print("\\n" + json.dumps(run.history[-1]["val_loss"]))

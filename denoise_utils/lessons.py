@@ -1,5 +1,6 @@
 """What a notebook of the course does besides teaching: begin, find its models, check an exercise, hold a claim."""
 
+import functools
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,8 +44,13 @@ def find_model(name: str, profile: profiles.Profile) -> Path:
         return own
     if not committed.is_file():
         _fetch(name, committed)
-    print(f"{name}: the model that the course brings.")
+    _say_brought(name, committed)
     return committed
+
+
+@functools.cache  # once
+def _say_brought(name: str, path: Path) -> None:
+    print(f"{name}: the model that the course brings.")
 
 
 def load_model(name: str, profile: profiles.Profile) -> "keras.Model":
@@ -108,22 +114,26 @@ def check(answer: Any, right: Any, hint: str, *arguments: Any) -> None:
     """Print "right", the `hint`, or "not answered yet" for the `answer` of an exercise; never raise.
 
     `answer` is a value, or a function that returns one when it is called with the `arguments`.
-    It is not answered while it is `...` or None. `right` is the value expected (numbers and arrays to 1 in 1,000),
+    It is not answered while it is `...` or None. `right` is the value expected (fractions to 1 in 1,000),
     or a function of the answer that returns whether it is right.
     """
+    raised = "your answer"
     try:
         value = answer(*arguments) if callable(answer) else answer
         if value is None or value is ...:
             print("not answered yet")
             return
+        raised = "its check"
         good = right(value) if callable(right) else _equal(value, right)
         print("right" if good else f"not yet: {hint}")
     except Exception as error:  # whatever an answer does, the notebook goes on
-        print(f"not yet: {hint} (your answer raised {type(error).__name__}: {error})")
+        print(f"not yet: {hint} ({raised} raised {type(error).__name__}: {error})")
 
 
 def _equal(value: Any, right: Any) -> bool:
-    """Tell whether two values are equal, arrays in shape too, numbers to 1 in 1,000."""
+    """Tell whether two values are equal, arrays in shape too, whole numbers exactly, others to 1 in 1,000."""
     if isinstance(right, str | bool):
         return value == right
+    if np.asarray(right).dtype.kind in "iu":
+        return np.array_equal(value, right)
     return np.shape(value) == np.shape(right) and bool(np.allclose(value, right, rtol=1e-3))

@@ -1,7 +1,7 @@
 """Damage images: six kinds of noise, vectorised, seeded, never in place, and the tasks they make.
 
 Every function takes `clean` (N, H, W, C), floating in [0, 1], and returns float32 of the
-same shape and range. `seed` is an int or a numpy Generator.
+same shape and range. `seed` is an int, a list of ints, or a numpy Generator.
 """
 
 import os
@@ -194,9 +194,12 @@ def load_task(
 
     Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
     canonical strength (mix="maximum"); `profile` is that of `load_splits`. Parts that `noisy` does not
-    name stay clean on both sides. The task "pairs" is the two pickles that DENOISE_PAIRS names.
+    name stay clean on both sides. The task "pairs" is the two pickles that DENOISE_PAIRS names, as
+    they are: `seed` and `noisy` do not change them.
     """
     if task == "pairs":
+        if strength:
+            raise ValueError(f"Expected no strength for the noise of your own pairs, got {', '.join(strength)}.")
         return _load_own_pairs(num_train, num_val, num_test)
     if task not in TASKS:
         raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')

@@ -31,7 +31,7 @@ BOXES_PER_ROW = 8
 
 def _note(figure: Figure, label: str) -> Figure:
     if label:
-        figure.text(0.995, 0.0, label, ha="right", va="bottom", fontsize=7, color="0.45")
+        figure.text(0.995, 0.0, label, ha="right", va="top", fontsize=7, color="0.45")
     return figure
 
 

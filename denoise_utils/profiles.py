@@ -10,7 +10,7 @@ from pathlib import Path
 # The assignment, which another year may change: ASSIGNMENT.md tells it to students, and a test compares.
 CAP = 3600  # parameters that it allows, trainable or not
 TASK = "clutter"  # the noise to remove, a key of noise.TASKS
-RANKED_BY = "excess"  # the measure that decides, a key of measures.table.MEASURES
+RANKED_BY = "excess"  # the measure that decides, one that grading.one.MEASURED computes for each image
 SIDE = 28  # pixels a side of the pictures of every task
 
 FULL_GRID = {

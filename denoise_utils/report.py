@@ -164,53 +164,44 @@ def write_report(report: Report, folder: str | Path) -> None:
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 
-def headline(report: Report) -> str:
-    """Return one sentence per capped model: what it makes of its noisy input."""
-    lines = []
-    for row in report.capped:
-        if "psnr" in row:
-            start = report.noisy[row["task"], row["noise"]]
-            line = f"- **{escaping.markdown(row['file'])}**, {row['parameters']:,} parameters: PSNR "
-            line += f"{start['psnr']:.1f} to {row['psnr']:.1f} dB"
-            if row["legibility"] is not None:
-                line += f", digits read {start['legibility']:.1%} to {row['legibility']:.1%}"
-            lines.append(line + ".")
-    return "\n".join(lines)
-
-
 MARKS = "<!-- results: begin -->", "<!-- results: end -->"  # of the README
-LANDING = {  # what the README shows of the report, file by file, as it calls them there
-    "clutter": {
-        table.NOISY: table.NOISY,
-        "clutter_project_c.h5": "project C",
-        "clutter_project_w.h5": "project W, big",
-        "clutter_small.h5": "**ours**",
-    },
-    "watermark": {
-        table.NOISY: table.NOISY,
-        "watermark_big.h5": "project W, big",
-        "watermark_small.h5": "**ours**",
-    },
-    "occlusion": {
-        table.NOISY: table.NOISY,
-        "occlusion_project_o.h5": "project O",
-        "occlusion_small.h5": "**ours**",
-    },
+FILTER = "filter: "  # how the files of filters begin
+LANDING = {  # the lines of the README's table: what each is made of, task by task
+    table.NOISY: {"clutter": table.NOISY, "watermark": table.NOISY, "occlusion": table.NOISY},
+    "best classical filter": {"clutter": FILTER, "watermark": FILTER, "occlusion": FILTER},
+    "project C": {"clutter": "clutter_project_c.h5"},
+    "project W, big": {"clutter": "clutter_project_w.h5", "watermark": "watermark_big.h5"},
+    "project O": {"occlusion": "occlusion_project_o.h5"},
+    "**ours**, clutter": {"clutter": "clutter_small.h5"},
+    "**ours**, others": {"watermark": "watermark_small.h5", "occlusion": "occlusion_small.h5"},
 }
 
 
 def landing(rows: list[dict]) -> str:
-    """Return the README's table, at most ten of the report's rows: ours beside the older projects'."""
-    by_name = {(row["task"], row["file"]): row for row in reversed(rows)}  # a task's first noise is the canonical one
-    shown = [
-        by_name[task, file] | {"name": name}
-        for task, names in LANDING.items()
-        for file, name in names.items()
-        if (task, file) in by_name
-    ]
-    columns = {"task": ("noise", "{}"), "name": ("model", "{}"), "parameters": table.PARAMETERS}
-    columns |= {"multiplications": table.MULTIPLICATIONS}
-    return evaluation.format_table(shown, columns | table.columns(table.BRIEF))
+    """Return the README's table from the report's rows: ours beside the older projects', a column for each noise."""
+    columns = {"name": ("model", "{}"), "parameters": table.PARAMETERS, "multiplications": table.MULTIPLICATIONS}
+    columns |= {task: (task, "{}") for task in LANDING[table.NOISY]}
+    lines = []
+    for name, names in LANDING.items():
+        found = {task: _find_row(rows, task, file) for task, file in names.items()}
+        found = {task: row for task, row in found.items() if row}
+        if found:
+            model = next(iter(found.values()))
+            line = {"name": name} | {key: model.get(key) for key in ("parameters", "multiplications")}
+            lines.append(line | {task: _in_short(row) for task, row in found.items()})
+    return evaluation.format_table(lines, columns)
+
+
+def _find_row(rows, task, file):
+    """Return the first row of a task whose file is `file`, or begins with it if it is FILTER; None without any."""
+    fits = [row for row in rows if row["task"] == task and (row["file"] == file or file == FILTER in row["file"])]
+    return fits[0] if fits else None  # a task's first noise is the canonical one
+
+
+def _in_short(row):
+    """Return PSNR and legibility in a few signs."""
+    shown = [f"{row['psnr']:.1f} dB"] + [f"{row['legibility']:.1%} read"] * (row["legibility"] is not None)
+    return ", ".join(shown)
 
 
 def update_readme(path: str | Path, report: Report) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from denoise_utils.opening import container, keras2, remedies, safe_open
 from denoise_utils.saved import cards, portable
 from denoise_utils.system import files
-from denoise_utils.system.files import hash_file, write_csv, write_text  # noqa: F401  that the notebooks call
 
 if TYPE_CHECKING:  # Keras takes seconds, and most of this module does without
     import keras

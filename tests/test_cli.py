@@ -101,7 +101,8 @@ def test_reports_on_other_folders_do_not_go_to_the_projects_reports(tmp_path, mo
 def test_numbers_that_are_none_are_refused_with_what_was_expected(words, capsys):
     with pytest.raises(SystemExit):
         cli.main(words)
-    assert f"argument {words[-2]}: expected a whole number from 0 up, got {words[-1]}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words[-2] in said and f": expected a whole number from 0 up, got {words[-1]}" in said
 
 
 def test_warnings_are_one_line_without_code(tmp_path):

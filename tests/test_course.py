@@ -122,6 +122,10 @@ def test_profile_comes_from_the_words_or_from_the_environment(project, python):
         environment = {"DENOISE_PROFILE": ""} | environment
         assert course(project, "notebooks", "--python", python, *words, "05", **environment).returncode == 0
         assert (project / "log").read_text().splitlines()[-1] == f"notebooks/execute.py --profile {profile} 05"
+    assert course(project, "report", "--python", python, DENOISE_PROFILE="").returncode == 0
+    assert (project / "log").read_text().splitlines()[-1].endswith("report models/ --profile full")
+    refused = course(project, "test", "--profile", "full")
+    assert refused.returncode == 2 and "--profile is for notebooks and report, not for test" in refused.stderr
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -130,10 +134,10 @@ def test_make_calls_course_for_every_command(project, python):
     makefile = (ROOT / "Makefile").read_text()
     assert set(makefile.split("COMMANDS = ")[1].splitlines()[0].split()) == commands
     settings = os.environ | {"DENOISE_PROFILE": "", "PROFILE": "release"}  # a name that others use, too
-    for words, profile in ((["PROFILE=full"], "full"), ([], "quick")):
+    for words, profile in ((["PROFILE=full"], " --profile full"), ([], "")):
         command = ["make", "-n", "notebooks", *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=project, env=settings)
-        assert f"course.py notebooks --profile {profile}" in done.stdout
+        assert f"course.py notebooks{profile}" in done.stdout and ("--profile" in done.stdout) == bool(profile)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

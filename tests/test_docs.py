@@ -43,6 +43,7 @@ def test_no_link_is_dead(path):
             assert anchor in anchors(target), link
 
 
+@pytest.mark.stress
 def test_code_of_the_reuse_page_runs_as_written(tmp_path):
     """In a folder with links to what it reads, so that it writes nowhere else."""
     blocks = re.findall(r"```(?:python)?\n(.*?)```", (ROOT / "docs" / "reuse.md").read_text(), flags=re.S)

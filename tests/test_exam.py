@@ -69,6 +69,7 @@ def test_images_are_drawn_by_the_seed_from_all_there_are(clutter):
     assert exam._draw(pairs, 1, len(pairs.clean)) is exam._draw(pairs, 2, None) is pairs
 
 
+@pytest.mark.stress
 def test_judge_of_a_teacher_is_trained_under_a_seed_and_taken_by_the_grader(tmp_path, capsys):
     profile = replace(profiles.load_profile("tiny"), root=tmp_path, output=tmp_path)
     path, read = judges.train(profile, 5)

@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from making import figures
+from making import figures, kernel
 from nbconvert import HTMLExporter
 from PIL import Image
 
@@ -21,7 +21,8 @@ from tests import processes
 from tests.execution import execute
 
 
-@pytest.mark.parametrize("names", [("06",), pytest.param(("03", "05", "06", "14"), marks=pytest.mark.stress)])
+@pytest.mark.parametrize("names", [("06",), ("03", "05", "06", "14")])
+@pytest.mark.stress
 def test_own_pairs_are_trained_on_searched_and_reported(project, tmp_path, names):
     rng = np.random.default_rng(0)
     clean = rng.random((200, 28, 28)) > 0.8
@@ -215,3 +216,13 @@ def test_unknown_names_and_profiles_are_refused(project):
     assert code == 2 and "expected the beginning of a notebook's name, got 99" in printed
     code, printed = execute(project, "--profile", "fast")
     assert code == 2 and 'expected the profile "quick" or "full", got "fast"' in printed
+
+
+@pytest.mark.parametrize(
+    "printed, kept", [("seed 2 ...   ", None), ("done\nseed 2 ...", "done\n"), ("and so on ...\n", "and so on ...\n")]
+)
+def test_progress_that_nothing_was_printed_over_is_dropped(printed, kept):
+    stream = nbformat.v4.new_output("stream", text=printed)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("train()", outputs=[stream])])
+    kernel.tidy(notebook)
+    assert [output.text for output in notebook.cells[0].outputs] == ([kept] if kept else [])

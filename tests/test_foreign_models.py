@@ -446,6 +446,7 @@ def test_refused_file_is_explained_by(command, name, refused, tmp_path, capsys):
     assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 1
 
 
+@pytest.mark.stress
 def test_refused_files_are_explained_by_grade(refused, tmp_path, capsys):
     options = ["--out", str(tmp_path), "--profile", "quick", "--images", "20", "--jobs", "2"]
     assert cli.main(["grade", str(refused), *options]) == 0

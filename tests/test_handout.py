@@ -90,6 +90,7 @@ def run_notebooks(unpacked, names):
     return execute(unpacked)
 
 
+@pytest.mark.stress
 def test_a_notebook_of_the_handout_runs(unpacked):
     code, printed = run_notebooks(unpacked, GIVEN[:1])
     assert code == 0, printed[-4000:]

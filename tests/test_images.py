@@ -294,6 +294,7 @@ def test_too_many_marks_are_refused_for_each_picture_and_a_large_one_takes_more(
     assert images.choose_noise("watermark", {"marks": 1000})(np.zeros((1, 90, 90, 1), np.float32), 0).sum() > 1000
 
 
+@pytest.mark.stress
 def test_pictures_of_six_sizes_are_denoised_without_a_word(tmp_path, gray):
     for side in range(30, 36):
         images.write_image(gray[:side], tmp_path / "in" / f"{side}.png")

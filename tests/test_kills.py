@@ -149,6 +149,7 @@ class StopAt(keras.callbacks.Callback):
             raise Stop
 
 
+@pytest.mark.stress
 def test_early_stopping_remembers_the_epochs_before_a_stop(clutter, tmp_path, monkeypatch):
     settings = {"epochs": 40, "patience": 2, "learning_rate": 0.05}
     whole = train(clutter, tmp_path / "whole", **settings)

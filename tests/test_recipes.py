@@ -7,7 +7,7 @@ import pytest
 
 from denoise_utils import evaluation, models, noise, profiles, reuse, saving, training
 from denoise_utils.opening import safe_open
-from denoise_utils.zoo import recipes, step_variants
+from denoise_utils.zoo import fresh_noise, recipes, step_variants
 from tests.conftest import ABOUT
 
 SIZES = {"num_train": 40, "num_val": 20, "num_test": 10, "profile": profiles.load_profile("tiny")}
@@ -97,14 +97,14 @@ def test_noise_is_fresh_seeded_and_of_the_right_kind(name):
     ],
 )
 def test_drawn_strengths_cover_the_range_that_their_name_tells(rng, draw, highest, mean, reached):
-    (strength, values) = next(iter(recipes.DRAWS[draw](rng, 20000).items()))
+    (strength, values) = next(iter(fresh_noise.DRAWS[draw](rng, 20000).items()))
     assert draw.startswith(strength)
     assert values.min() >= 0 and reached * highest < values.max() <= highest
     assert values.mean() == pytest.approx(mean, rel=0.03)
 
 
 def test_half_of_the_pictures_get_the_canonical_sigma(rng):
-    drawn = recipes.DRAWS["sigma, half .2 and half least of three up to .8"](rng, 20000)["sigma"]
+    drawn = fresh_noise.DRAWS["sigma, half .2 and half least of three up to .8"](rng, 20000)["sigma"]
     canonical = np.float32(noise.TASKS["gaussian"].strength["sigma"])
     assert np.mean(drawn == canonical) == pytest.approx(0.5, abs=0.02)
     assert np.mean(drawn < canonical / 2) > 0.1  # faint noise is not forgotten

@@ -44,6 +44,7 @@ recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(s
 """
 
 
+@pytest.mark.stress
 def test_another_process_gives_the_same_bytes(saved, tmp_path):
     subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], check=True, cwd=ROOT, capture_output=True)
     again = saving.load_model(next(tmp_path.rglob("best.h5")))

@@ -124,6 +124,7 @@ def test_only_a_whole_row_of_the_very_trial_counts(found, clutter, tmp_path):
 ONE = GRID | {"filters": [4], "epochs": [1], "learning_rate": [1e-2]}  # a single configuration
 
 
+@pytest.mark.stress
 def test_another_grid_or_architecture_is_another_search(clutter, tmp_path, monkeypatch):
     def linear(filters, depth):
         inputs = models.layers.Input((28, 28, 1))

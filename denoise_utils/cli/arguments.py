@@ -62,7 +62,7 @@ def _add_report(added):
 def _add_search(added):
     search = added.add_parser(
         "search",
-        help="search the grid of notebook 05, in one process or several",
+        help="search the course's grid, which is larger than notebook 05's, in one process or several",
         description="Train every legal configuration of the profile's grid once. Stopped or killed, it goes on where "
         "it was. On several machines set KERASTUNER_TUNER_ID (chief on one, another name on each other), "
         "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT (the chief's, on all).",

@@ -100,6 +100,8 @@ def train(arguments):
 
     profile = profiles.load_profile(arguments.profile)
     if arguments.names == ["judge"]:
+        if arguments.list:
+            raise ValueError("Expected names of the course's models beside --list, got: judge, which is none.")
         return _train_judges(arguments.seeds, profile)
     for name in arguments.names:
         recipes.find_recipe(name)
@@ -123,7 +125,7 @@ def _train_judges(seeds, profile):
     _start_keras()
     for seed in seeds:
         path, read = judges.train(profile, seed)
-        print(f"Written to {plain(path)}: reads {read:.2%} of {profile.name} validation digits; for grade --judge")
+        print(f"Written to {plain(path)}: reads {read:.2%} of the validation digits; for grade --judge")
     return 0
 
 

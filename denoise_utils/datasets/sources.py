@@ -82,7 +82,7 @@ def _from_keras(name):
     if os.environ.get("DENOISE_OFFLINE"):
         return None, "DENOISE_OFFLINE is set"
     if failed.is_file() and time.time() - failed.stat().st_mtime < RETRY_AFTER:
-        return None, failed.read_text()
+        return None, failed.read_text(encoding="utf-8")
     found = {}
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
@@ -97,7 +97,7 @@ def _from_keras(name):
     why = found.get("error", f"no end after {DOWNLOAD_DEADLINE} s")
     with contextlib.suppress(OSError):
         failed.parent.mkdir(exist_ok=True)
-        failed.write_text(why)
+        failed.write_text(why, encoding="utf-8")
     return None, why
 
 

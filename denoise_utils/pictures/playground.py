@@ -19,8 +19,8 @@ STRONGEST = {"gaussian": 0.8, "salt_pepper": 0.9, "masking": 0.9, "watermark": 3
 
 def strength_of(noise: str, share: float) -> dict[str, float]:
     """Return the strength, as the noise's own keyword, at the `share` (0 to 1) of the strongest: {"sigma": 0.2}."""
-    if noise not in images.NOISES:
-        raise ValueError(f'Expected a noise of {", ".join(images.NOISES)}, got "{noise}".')
+    if noise not in STRONGEST:
+        raise ValueError(f'Expected a noise of {", ".join(STRONGEST)}, got "{noise}".')
     (name,) = images.NOISES[noise].strength
     value = share * STRONGEST[noise]
     if images.STRENGTHS[name] is int:  # marks may be none; a band has one line at least

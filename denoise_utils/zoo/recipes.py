@@ -15,7 +15,7 @@ from denoise_utils import data, noise
 from denoise_utils.profiles import Profile
 from denoise_utils.running.run_folder import Places
 from denoise_utils.running.settings import Settings
-from denoise_utils.zoo.fresh_noise import DRAWS, FreshNoise  # noqa: F401  a notebook lists the draws
+from denoise_utils.zoo.fresh_noise import FreshNoise
 
 if TYPE_CHECKING:
     import keras

@@ -16,6 +16,10 @@ STARTUP = re.compile(
 )
 
 
+# A last line that was meant to be printed over.
+PROGRESS = re.compile(r"[^\n]*(\.\.\.|to go) *\Z")
+
+
 class ShowingClient(NotebookClient):
     """Execute a notebook and echo the progress lines of its trainings to the terminal."""
 
@@ -107,6 +111,10 @@ def tidy(notebook):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 output.text = STARTUP.sub("", output.text)
+                if not output.text.strip():
+                    continue
+            if output.output_type == "stream" and output.name == "stdout":
+                output.text = PROGRESS.sub("", output.text)
                 if not output.text.strip():
                     continue
             if "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):  # dead without its kernel

@@ -26,7 +26,7 @@ function stampWatermarks(picture, side, marks, draw) {
 }
 
 function layBar(picture, side, thickness, draw) {
-  const byRow = draw() < 0.5, first = between(draw, (side * 10) / 28, (side * 20) / 28 - thickness + 1);
+  const byRow = draw() < 0.5, first = between(draw, (side * 10) / 28, (side * 20) / 28);
   return picture.map((value, i) => {
     const line = byRow ? Math.floor(i / side) : i % side;
     return line >= first && line < first + thickness ? 1 : value;

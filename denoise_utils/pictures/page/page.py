@@ -7,6 +7,7 @@ import numpy as np
 
 from denoise_utils import data, profiles, saving
 from denoise_utils.pictures.page import network
+from denoise_utils.system import files
 
 MODELS = ("clutter_small", "clutter_tiny", "clutter_cap_baseline", "watermark_small", "gaussian_small")
 MAX_BYTES = 500_000  # of the page, so that it is soon there on a phone
@@ -31,7 +32,7 @@ def write(path, models, names=MODELS):
     size = len(text.encode())
     if size > MAX_BYTES:
         raise ValueError(f"Expected a page of at most {MAX_BYTES:,} bytes, got {size:,}: take fewer or smaller models.")
-    saving.write_text(path, text)
+    files.write_text(path, text)
     return size
 
 
