@@ -20,7 +20,8 @@ TABLES = "Each task begins with its noisy input and the classical filter with th
 TABLES += (
     f"Models are ranked by {table.MEASURES[profiles.RANKED_BY].name}: {table.MEASURES[profiles.RANKED_BY].explain()}. "
 )
-TABLES += "The same seeded noise for all models of a table. budget.csv has more columns."
+TABLES += "The same seeded noise for all models of a table. Each row is one training: another seed might change "
+TABLES += "ranks that are near each other. budget.csv has more columns."
 
 
 def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None) -> Report:
@@ -165,7 +166,7 @@ def write_report(report: Report, folder: str | Path) -> None:
 
 
 MARKS = "<!-- results: begin -->", "<!-- results: end -->"  # of the README
-FILTER = "filter: "  # how the files of filters begin
+FILTER = "filter: "  # how the rows of filters begin
 LANDING = {  # the lines of the README's table: what each is made of, task by task
     table.NOISY: {"clutter": table.NOISY, "watermark": table.NOISY, "occlusion": table.NOISY},
     "best classical filter": {"clutter": FILTER, "watermark": FILTER, "occlusion": FILTER},
@@ -193,8 +194,8 @@ def landing(rows: list[dict]) -> str:
 
 
 def _find_row(rows, task, file):
-    """Return the first row of a task whose file is `file`, or begins with it if it is FILTER; None without any."""
-    fits = [row for row in rows if row["task"] == task and (row["file"] == file or file == FILTER in row["file"])]
+    """Return the first scored row of a task whose file begins with `file`, None without any."""
+    fits = [row for row in rows if row["task"] == task and row["file"].startswith(file) and row.get("psnr") is not None]
     return fits[0] if fits else None  # a task's first noise is the canonical one
 
 

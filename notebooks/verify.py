@@ -43,7 +43,8 @@ def without_training(card):
 
 def execute(only):
     """Execute the notebooks of the copy in the full profile; return the exit code."""
-    environment = os.environ | {"PYTHONPATH": str(COPY)}
+    paths = [str(COPY), os.environ.get("PYTHONPATH")]  # an export needs packages that not everybody has
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if (ROOT / "data").is_dir():
         environment.setdefault("DENOISE_DATA_DIR", str(ROOT / "data"))
     program = [sys.executable, COPY / "notebooks" / "execute.py", "--profile", "full", *only]

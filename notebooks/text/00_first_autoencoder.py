@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 0. The first autoencoder: what is it, and how does it clean a picture?
 #
-# You can describe a digit in a few words: a seven, slanted, with a bar. Whoever knows digits can draw it from that. A network can learn such a description by itself, and noise does not fit in.
+# You can describe a digit in a few words: a seven, slanted, with a bar. Who knows digits can draw it from that. A network can learn such a description by itself, and noise does not fit in.
 #
 # **You will learn** what encoder, code and decoder are, and seven calls of Keras that make, train, save and load them.
 #
@@ -110,7 +110,7 @@ print(f"first layer {encoder.layers[1].count_params():,}, all {autoencoder.count
 #
 # ## Clean in, clean out
 #
-# `compile` says how to learn. The [optimizer](GLOSSARY.md#optimizer) `adam` changes the parameters; the [loss](GLOSSARY.md#loss), here [binary cross-entropy](GLOSSARY.md#bce), says how wrong an answer is. `fit` shows the pictures 128 at a time, a [batch](GLOSSARY.md#batch); once through all is an [epoch](GLOSSARY.md#epoch). Input and target are the *same* picture: that is the "auto".
+# `compile` says how to learn. The [optimizer](GLOSSARY.md#optimizer) `adam` changes the parameters; the [loss](GLOSSARY.md#loss), here [binary cross-entropy](GLOSSARY.md#bce), says how wrong an answer is. `fit` shows the pictures 128 at a time, a [batch](GLOSSARY.md#batch), and changes the parameters after each: a *step*. Once through all is an [epoch](GLOSSARY.md#epoch). Input and target are the *same* picture: that is the "auto".
 #
 # **Predict:** does the loss go to 0?
 
@@ -127,7 +127,7 @@ history = autoencoder.fit(
 )
 
 # %% [markdown]
-# The loss falls quickly, then slowly. It cannot reach 0: a grey pixel costs something even when the answer is perfect (notebook 03). `val_loss` stays close to `loss`, so the network has not learned its pictures by heart.
+# The loss falls quickly, then slowly, and cannot reach 0: a grey pixel costs something even when the answer is perfect (notebook 03). `val_loss` stays close to `loss`, so the network has not learned its pictures by heart.
 #
 # ## Look at the code
 #
@@ -144,7 +144,7 @@ print("the first code:", codes[0].round(1))
 figure = plots.show_images({"picture": val[:9], "from its code": drawn}, label=digits.label)
 
 # %% [markdown]
-# Most digits survive the squeeze, softer; the thin 2 loses its foot. The last picture lies halfway between the 3 and the 6: a blur of both, and no digit.
+# Most digits survive, softer; the thin 2 loses its foot. The last picture lies halfway between the 3 and the 6: a blur of both, and no digit.
 #
 # ## Noisy in, clean out
 #
@@ -213,7 +213,7 @@ lessons.claim("both networks reduce the error", both, str(errors), profile)
 lessons.claim("the denoiser leaves the least", second < first / 2, str(errors), profile)
 
 # %% [markdown]
-# The first network removes about a quarter of the error: grain misleads it, and it draws wrong strokes. The denoiser was shown what to remove, and leaves about a fifth. The number over a picture is its [PSNR](GLOSSARY.md#psnr); higher is better. Whether you can *read* the digits is a question for notebook 03.
+# The first network removes about a quarter of the error: grain misleads it, and it draws wrong strokes. The denoiser was shown what to remove, and leaves about a fifth. The number over a picture is its [PSNR](GLOSSARY.md#psnr); higher is better. Can you *read* the digits? Notebook 03 asks.
 #
 # ## Exercises
 #
@@ -296,7 +296,7 @@ lessons.check(train_denoiser, denoises, hint)
 #
 # - An autoencoder is an encoder, a code that is smaller than the picture, and a decoder.
 # - Seven calls do it: `Sequential`, `Dense`, `compile`, `fit`, `EarlyStopping`, `ModelCheckpoint`, `load_model`.
-# - Trained clean to clean, it learns digits. Trained noisy to clean, it learns to remove noise.
+# - Trained clean to clean, it learns digits. Trained noisy to clean, it removes noise.
 # - The saved file gives the same answers, to the bit.
 #
 # **References**

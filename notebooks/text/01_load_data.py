@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 1. Load data: what do we have, and can we trust it?
 #
-# Every result of this course rests on three sets of pictures: to learn from (**train**), to choose with (**val**, for [validation](GLOSSARY.md#validation-set)), and to be judged by at the very end (**test**). Many projects fail here, and without an error. So ask first what an accountant would ask. How many are there? What values do they hold? Do the sets overlap?
+# Every result of this course rests on three sets of pictures: to learn from (**train**), to choose with (**val**, for [validation](GLOSSARY.md#validation-set)), and to be judged by at the very end (**test**). Many projects fail here, without an error. So ask what an accountant would ask. How many are there? What values do they hold? Do the sets overlap?
 #
 # **You will learn** to check shapes, ranges and splits before you train, and never to open a pickle from a stranger.
 #
@@ -37,7 +37,7 @@ if not importlib.util.find_spec("denoise_utils"):
         print("Runtime > Restart session, then begin again with this cell.")
 
 # %% [markdown]
-# The second cell loads the libraries and tells how large this run is.
+# The second cell tells how large this run is.
 
 # %%
 import pickle
@@ -74,7 +74,7 @@ columns |= {"shape": ("picture", "{}"), "source": ("read from", "{}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# (`|` joins two dictionaries; `columns` gives each column a title and a number format.) Two of these sets make the assignment: the digits of MNIST, and the garments of Fashion-MNIST that notebook 02 lays over them. The digits of scikit-learn are a stand-in. CIFAR-10 has three channels, red, green and blue, and waits for notebook 10.
+# (`|` joins two dictionaries; `columns` gives each column a title and a number format.) Two of these sets make the assignment: the digits of MNIST, and the garments of Fashion-MNIST that notebook 02 lays over them. The digits of scikit-learn are a stand-in. CIFAR-10 has three channels, red, green and blue, and waits for notebook 10. (Here it is cut to its first 20,000 and 1,000 pictures.)
 #
 # ## Look at them
 #

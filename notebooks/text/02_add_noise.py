@@ -101,7 +101,7 @@ rows = {"clean": clean[:10]} | {name: mixed[:10] for name, mixed in mixes.items(
 figure = plots.show_images(rows, clean[:10], label=label)
 
 # %% [markdown]
-# Only from the first: it loses nothing but half the brightness. In the others, a stroke on bright cloth is gone, white on white. A model for [clutter](GLOSSARY.md#clutter) must know what digits look like, because the garments are as smooth as they are.
+# Only from the first: it loses nothing but half the brightness. In the others, a stroke on bright cloth is gone, white on white. A model for [clutter](GLOSSARY.md#clutter) must tell strokes from cloth, because garments are as smooth as digits.
 #
 # ## Marks
 #
@@ -236,7 +236,7 @@ lessons.check(answer_1, lambda value: abs(value / measured - 1) < 0.05, hint)
 # %% [markdown]
 # ### Exercise 2 (medium): mend a noise
 #
-# This function should add Gaussian noise, afresh to each picture, and leave its input alone. It makes three mistakes. Mend them.
+# This function should add Gaussian noise, afresh to each picture, and leave its input alone. It makes three mistakes. Mend them. The same seed must give the same noise.
 
 
 # %% tags=["exercise"]
@@ -260,7 +260,9 @@ flat = np.full((2, 28, 28, 1), 0.1, "float32")
 def is_grainy(noisy):
     untouched = bool(np.all(flat == np.float32(0.1)))
     in_range = bool(noisy.min() >= 0 and noisy.max() <= 1)
-    return untouched and in_range and not np.array_equal(noisy[0], noisy[1])
+    same = np.array_equal(noisy, answer_2(flat.copy(), 0.2, seed))
+    normal = abs(np.mean(noisy == 0) - 0.31) < 0.06  # what falls below 0 at sigma .2
+    return untouched and in_range and same and normal and not np.array_equal(noisy[0], noisy[1])
 
 
 hint = "does the input stay the same? is the range kept? does each picture get noise of its own?"

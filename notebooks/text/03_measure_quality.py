@@ -222,7 +222,7 @@ lessons.claim("SSIM prefers the misread pictures to light grain", gap > light, h
 #
 # The logarithm is the natural one; its unit is the *nat*.
 #
-# For a grey $y$ even the perfect answer $p = y$ costs something. The mean of that is the [floor](GLOSSARY.md#bce-floor), and what lies above it the [excess](GLOSSARY.md#excess). Since $\log 0$ is infinite, Keras cuts answers off at $10^{-7}$. `astype(float)` computes in float64, since float32 has no number so close to 1.
+# For a grey $y$ even the perfect answer $p = y$ costs something. The mean of that is the [floor](GLOSSARY.md#bce-floor), and what lies above it the [excess](GLOSSARY.md#excess). Since $\log 0$ is infinite, Keras cuts answers off at $10^{-7}$. `astype(float)` computes in float64, since float32 would round $1 - 10^{-7}$.
 
 
 # %%
@@ -270,10 +270,10 @@ losses |= {"MSE": lambda y: (p - y) ** 2, "L1": lambda y: abs(p - y)}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 for name, loss in losses.items():
     mean_loss, pull = 0.3 * loss(1) + 0.7 * loss(0), -np.gradient(loss(1), before)
-    for axes, x, y, at in ((left, p, mean_loss, 395), (right, before, pull, 390)):
-        (line,) = axes.plot(x, y)
-        axes.annotate(name, (x[at], y[at] + 0.03), color=line.get_color())
+    (line,) = left.plot(p, mean_loss, label=name)
+    right.plot(before, pull)
     left.plot(p[mean_loss.argmin()], mean_loss.min(), "o", color=line.get_color())
+left.legend(loc="upper left")
 left.set(xlabel="answer p", ylabel="mean loss", ylim=(-0.05, 1.2))
 _ = right.set(xlabel="value before the sigmoid (-7: surely black)", ylabel="pull towards white")
 

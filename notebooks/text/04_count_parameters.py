@@ -109,7 +109,7 @@ Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} param
 #
 # ## Three answers to the assignment
 #
-# *Project C* is an older answer to this assignment. It pools down to a [code](GLOSSARY.md#code) of 4x4x4. Others squeeze it through 11 numbers, or use [transposed convolutions](GLOSSARY.md#transposed-convolution). Here are the sums by hand and by Keras.
+# *Project C* is an older answer to this assignment. It pools to a [code](GLOSSARY.md#code) of 4x4x4. The second convolves by 18x18, pools to 7x7, squeezes that into 11 numbers, and draws from 14x14. The third uses [transposed convolutions](GLOSSARY.md#transposed-convolution). Count by hand and by Keras.
 
 # %%
 pooling = [(1, 16), (16, 8), (8, 4), (4, 4), (4, 8), (8, 16), (16, 1)]
@@ -127,7 +127,7 @@ agree = all(sum(terms) == answers[name].count_params() for name, terms in by_han
 lessons.claim("hand and Keras agree on all three", agree, f"agree: {agree}", profile)
 
 # %% [markdown]
-# All three keep to 3,600. Here is the first.
+# All three keep to 3,600. The first:
 
 # %%
 # Figure: project C's layers as boxes: three convolutions and poolings, then the way back.
@@ -138,7 +138,7 @@ figure = plots.draw_model(answers["project_c_pooling"])
 #
 # ## A parameter is not a multiplication
 #
-# A kernel works at *every* place of its output. A weight at 28x28 is used 784 times, one at 4x4 only 16 times. Each use is a [multiplication](GLOSSARY.md#multiplication), which costs time.
+# A kernel works at *every* place of its output. A weight at 28x28 is used 784 times, one at 4x4 only 16 times. Each use is a [multiplication](GLOSSARY.md#multiplication).
 
 
 # %%
@@ -218,7 +218,7 @@ unbuilt = keras.Sequential([layers.Conv2D(8, 3)])
 print(f"without an input shape: {len(unbuilt.weights)} weights, built: {unbuilt.built}")
 
 # %% [markdown]
-# So the rule is: **all parameters count, trainable or not, on a built model**.
+# So **all parameters count, trainable or not, on a built model**.
 #
 # ## Which architectures may you train?
 #
@@ -313,7 +313,7 @@ lessons.check(answer_2, widest, "Try your formula on 20, 22, 24 and so on.")
 # %% [markdown]
 # ### Exercise 3 (open): as much work as you can buy
 #
-# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice. Where must its layers stand? There are many answers. (Functional: `x = layers.Conv2D(...)(x)`, as in `small`.)
+# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice, and only convolutions have parameters. Where must its layers stand? There are many answers. (Functional: `x = layers.Conv2D(...)(x)`, as in `small`.)
 
 # %% tags=["exercise"]
 answer_3 = ...  # a keras.Model
@@ -327,7 +327,8 @@ def is_busy(model):
     """Say whether a model is a denoiser by its shapes, legal, busy, and without a shared layer."""
     shapes = model.input_shape == model.output_shape == (None, 28, 28, 1)
     calls = [len(layer["inbound_nodes"]) for layer in model.get_config()["layers"]]
-    legal = model.count_params() <= profiles.CAP and max(calls) == 1
+    plain = all(isinstance(layer, layers.Conv2D) for layer in model.layers if layer.weights)
+    legal = plain and model.count_params() <= profiles.CAP and max(calls) == 1
     return shapes and legal and multiplications(model) >= 2_500_000
 
 
