@@ -128,7 +128,7 @@ columns |= {"begun": ("trials begun", "{}"), "each": ("seconds a trial", "{:.1f}
 Markdown(evaluation.format_table(rows, columns, f"four trials; {pairs.label}"))
 
 # %% [markdown]
-# On one machine, two workers gain little or nothing. TensorFlow already uses every core in one process, and each worker first has to start TensorFlow. Look at the seconds a trial: workers that share the cores slow each other down. The kill costs one more start and the one trial that was under way.
+# On one machine, two workers gain little or nothing. TensorFlow already uses every core in one process, and each worker first has to start TensorFlow. A trial takes hardly longer beside another. Two rounds of trials are half of the time; the rest is no training, mostly starting processes. The kill costs one more start and the one trial that was under way.
 #
 # But are the results the same?
 
