@@ -48,7 +48,7 @@ import numpy as np
 from IPython.display import Markdown
 from keras import layers
 
-from denoise_utils import baselines, evaluation, lessons, noise, plots
+from denoise_utils import baselines, evaluation, lessons, noise, plots, profiles
 
 profile, seed = lessons.begin(["colour_project_r", "colour_small"])
 sizes = {"num_train": profile.pick(None, 400), "num_val": profile.pick(1000, 100), "num_test": 1}
@@ -162,6 +162,7 @@ axes.set(xlabel="epoch", ylabel="MSE, targets from -1 to 1", ylim=(0, None))
 axes.set_xlim(1, epochs[-1] + 2)
 share = its_floor / losses[-1]
 here = f"{its_floor:.4f} of {losses[-1]:.4f}, {share:.0%}"
+print("losses:", *(f"{loss:.3f}" for loss in losses))
 lessons.claim("the floor is nine tenths of the last loss", share > 0.9, here, profile)
 
 # %% [markdown]
@@ -231,9 +232,9 @@ for name, models in found.items():
 # A filter is tuned on these very pictures, which flatters it. The spread is over seeds.
 
 # %% tags=["trains"]
-loaded = {"R, mended": [lessons.load_model("colour_project_r", profile)]}
-rivals = lessons.load_rivals(["colour_small"], profile)
-loaded |= {name: [model] for name, model in rivals.items()}
+rivals = lessons.load_rivals(["colour_project_r", "colour_small"], profile)
+names = {"colour_project_r": "R, mended"}
+loaded = {names.get(name, name): [model] for name, model in rivals.items()}
 tuned = [baselines.tune(name, pairs.val.noisy, clean) for name in ("median", "Gaussian blur")]
 best_filter = min(tuned, key=lambda one: one.val_mse)
 answers = {"noisy input": [pairs.val.noisy], "R as it was, perfect": [perfect]}
@@ -334,7 +335,7 @@ answer_3 = ...  # your trained keras.Model
 def is_below(model):
     """Say whether a legal model has a lower error than any sigmoid could have."""
     errors = (evaluation.predict(model, val_noisy) - val_target) ** 2
-    return model.count_params() <= 3600 and errors.mean() < least_val
+    return model.count_params() <= profiles.CAP and errors.mean() < least_val
 
 
 least_val = float(np.mean(np.minimum(val_target, 0) ** 2))
