@@ -34,7 +34,14 @@ def load(path):
 @pytest.fixture
 def project(tmp_path):
     """A copy of what course.py reads."""
-    for name in ("Makefile", "course.py", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+    for name in (
+        "Makefile",
+        "course.py",
+        "ASSIGNMENT.md",
+        "requirements.txt",
+        "requirements-dev.txt",
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
