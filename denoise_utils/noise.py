@@ -194,8 +194,7 @@ def load_task(
 
     Train, val and test are damaged under seeds of their own. `strength` replaces parts of the
     canonical strength (mix="maximum"); `profile` is that of `load_splits`. Parts that `noisy` does not
-    name stay clean on both sides. The task "pairs" is the two pickles that DENOISE_PAIRS names, as
-    they are: `seed` and `noisy` do not change them.
+    name stay clean on both sides. The task "pairs" is the two pickles that DENOISE_PAIRS names, as they are.
     """
     if task == "pairs":
         if strength:

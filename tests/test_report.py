@@ -228,7 +228,9 @@ def test_model_is_scored_under_the_noise_that_its_card_names(tmp_path, clutter):
     assert starts[0] != starts[1]
     assert found.sheets["maximum.h5"]["noisy"].max() > found.sheets["sum.h5"]["noisy"].mean()
     landing = report.landing(found.rows)
-    assert f"{starts[0]:.2f}" in landing and f"{starts[1]:.2f}" not in landing  # the README shows the canonical noise
+    assert (
+        f"{starts[0]:.1f} dB" in landing and f"{starts[1]:.1f} dB" not in landing
+    )  # the README shows the canonical noise
 
 
 def test_tables_are_ranked_within_a_task(found):
