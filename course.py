@@ -153,7 +153,8 @@ def parse(words):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=sorted(COMMANDS), metavar="command", help="one of those below")
-    parser.add_argument("--profile", help="quick or full, for notebooks (default: quick) and report (default: full)")
+    defaults = " and ".join(f"{name} (default: {one})" for name, one in PROFILED.items())
+    parser.add_argument("--profile", help="quick or full, for " + defaults)
     parser.add_argument("--python", help="make .venv anew with this Python, 3.11 to 3.13")
     options, rest = parser.parse_known_args(words)
     if options.profile and options.command not in PROFILED:

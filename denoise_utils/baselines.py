@@ -10,6 +10,7 @@ import numpy as np
 from skimage import filters, restoration
 
 from denoise_utils import data
+from denoise_utils.measures.table import FILTER
 from denoise_utils.noise import TaskData
 
 NUM_TUNING = 200  # validation images that a strength is chosen on
@@ -111,12 +112,12 @@ def filter_all(task_data: TaskData, num_slow: int, cache: str | Path) -> dict[st
     """
     val, test = task_data.val, task_data.test
     tuned = [tune(name, val.noisy, val.clean) for name in FILTERS]
-    filtered = {f"filter: {one}": one(test.noisy) for one in tuned}
+    filtered = {f"{FILTER}{one}": one(test.noisy) for one in tuned}
     if num_slow and importlib.util.find_spec("bm3d"):
         memory = joblib.Memory(cache, verbose=0)
         few = max(1, num_slow // 10)
         one = memory.cache(tune)("BM3D", val.noisy[:few], val.clean[:few])
-        filtered[f"filter: {one}, first {num_slow}"] = memory.cache(_apply)(one, test.noisy[:num_slow])
+        filtered[f"{FILTER}{one}, first {num_slow}"] = memory.cache(_apply)(one, test.noisy[:num_slow])
     return filtered
 
 

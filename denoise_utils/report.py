@@ -166,10 +166,9 @@ def write_report(report: Report, folder: str | Path) -> None:
 
 
 MARKS = "<!-- results: begin -->", "<!-- results: end -->"  # of the README
-FILTER = "filter: "  # how the rows of filters begin
 LANDING = {  # the lines of the README's table: what each is made of, task by task
     table.NOISY: {"clutter": table.NOISY, "watermark": table.NOISY, "occlusion": table.NOISY},
-    "best classical filter": {"clutter": FILTER, "watermark": FILTER, "occlusion": FILTER},
+    "best classical filter": {"clutter": table.FILTER, "watermark": table.FILTER, "occlusion": table.FILTER},
     "project C": {"clutter": "clutter_project_c.h5"},
     "project W, big": {"clutter": "clutter_project_w.h5", "watermark": "watermark_big.h5"},
     "project O": {"occlusion": "occlusion_project_o.h5"},

@@ -10,6 +10,7 @@ BRIEF, USUAL, FULL = 1, 2, 3  # a few figures in a line; a table of models; all 
 PARAMETERS = ("parameters", "{:,}")  # the columns beside them
 MULTIPLICATIONS = ("multiplications", "{:,}")  # by kernels, for one picture
 NOISY = "noisy input"  # what tables call the row that every model is read against
+FILTER = "filter: "  # how the rows of classical filters begin
 FORMER = {"test_bce": "bce", "test_excess": "excess", "accuracy": "legibility"}  # keys in older cards and files
 
 

@@ -15,7 +15,6 @@ MOST_MULTIPLICATIONS = 3_000_000_000  # for one image
 SAME = 0.03  # of the numbers of a channel, row or column: if no image changes any by more, it is constant
 EXACT = 1e-6  # of a number here or there, which in an honest model are hardly ever constant
 FEW_VALUES = 8  # of those: where an activation saturates it takes few values
-REPEATING = ("UpSampling1D", "UpSampling2D", "UpSampling3D")  # make no numbers that were not there before
 DIGITS = 12  # binary digits by which two constants differ
 
 
@@ -35,7 +34,7 @@ def count_computed(made, shapes, num_inputs, weights):
         stored = weights.get(id(call.config), [])
         output = values[call.output] = evaluate(call, stored, [values[one] for one in call.inputs])
         phrases, share = _read_constants(output, seen)
-        found += phrases if call.kind not in REPEATING else 0
+        found += 0 if TABLE[call.kind].repeats else phrases
         explained[id(call.config)] = max(share * sum(one.size for one in stored), explained.get(id(call.config), 0))
         for one in {*call.inputs, call.output}:
             if last.get(one, -1) <= place:

@@ -11,7 +11,7 @@ import numpy as np
 
 from denoise_utils import baselines, evaluation, noise, profiles
 from denoise_utils.measures import model_shapes
-from denoise_utils.measures.table import NOISY
+from denoise_utils.measures.table import FILTER, NOISY
 from denoise_utils.opening import remedies
 from denoise_utils.system import failures, stopping
 
@@ -156,7 +156,7 @@ def _yardsticks(about, task_data, judge):
     tuned = [baselines.tune(name, task_data.val.noisy, task_data.val.clean) for name in baselines.FILTERS]
     best = min(tuned, key=lambda one: one.val_mse)
     row = about | {"role": "yardstick", "verdict": None, "data": task_data.label}
-    for name, make in ((NOISY, lambda noisy: noisy), (f"filter: {best}", best)):
+    for name, make in ((NOISY, lambda noisy: noisy), (f"{FILTER}{best}", best)):
         output, val_output = make(task_data.test.noisy), make(task_data.val.noisy)
         yield {"file": name} | row | _all_scores(output, val_output, task_data, judge)
     ceiling = evaluation.legibility(judge, task_data.test.clean, task_data.test.labels)

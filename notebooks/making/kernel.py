@@ -18,6 +18,7 @@ STARTUP = re.compile(
 
 # A last line that was meant to be printed over.
 PROGRESS = re.compile(r"[^\n]*(\.\.\.|to go) *\Z")
+DROPPED = {"stderr": STARTUP, "stdout": PROGRESS}
 
 
 class ShowingClient(NotebookClient):
@@ -109,12 +110,8 @@ def tidy(notebook):
         cell.metadata.pop("execution", None)
         kept = []
         for output in cell.get("outputs", []):
-            if output.output_type == "stream" and output.name == "stderr":
-                output.text = STARTUP.sub("", output.text)
-                if not output.text.strip():
-                    continue
-            if output.output_type == "stream" and output.name == "stdout":
-                output.text = PROGRESS.sub("", output.text)
+            if output.output_type == "stream":
+                output.text = DROPPED[output.name].sub("", output.text)
                 if not output.text.strip():
                     continue
             if "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):  # dead without its kernel

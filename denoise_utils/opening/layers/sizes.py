@@ -118,6 +118,7 @@ LAYERS = {
         _upsampling,
         _see_upsampling,
         compute.last(compute.upsample),
+        repeats=True,
     ),
     "Resizing": Entry(
         FORMAT
