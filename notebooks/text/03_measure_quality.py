@@ -278,7 +278,7 @@ left.set(xlabel="answer p", ylabel="mean loss", ylim=(-0.05, 1.2))
 _ = right.set(xlabel="value before the sigmoid (-7: surely black)", ylabel="pull towards white")
 
 # %% [markdown]
-# BCE and MSE answer with the mean, .3, a grey that says "perhaps". L1 answers with the median, 0, and drops the stroke. Where the model is surely wrong, BCE pulls hardest, and the others hardly at all. That is why this course uses BCE.
+# BCE and MSE answer with the mean, .3, a grey that says "perhaps". L1 answers with the median, 0, and drops the stroke. Where the model is surely wrong, BCE pulls hardest, and the others hardly at all. That is why this course uses BCE. SSIM could be a loss, too. But it would forgive the gap that made another digit.
 #
 # ## Exercises
 #

@@ -265,7 +265,7 @@ wider = seen[1] < seen[2] < seen[3]
 lessons.claim("each pooling widens the view", wider, f"rows: {seen}", profile)
 
 # %% [markdown]
-# Notebook 05 measures whether sight or width matters more.
+# Wide sight or many filters: notebook 05 tries both.
 #
 # ## Exercises
 #

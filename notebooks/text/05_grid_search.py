@@ -214,7 +214,7 @@ told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items(
 lessons.claim("with 12 filters depth 1 beats depth 2", best[1] < best[2], told, profile)
 
 # %% [markdown]
-# Depth 1 wins clearly at 12 filters; at 16 by .0009, which one seed cannot decide. More filters help. Why, this search cannot tell.
+# At 12 filters depth 1 leads by .020, at 16 by .0009. More filters lead, too. It is one seed each: small gaps decide nothing. Why they lead, this search cannot tell.
 #
 # ## The best stands at the edge
 #
@@ -296,7 +296,7 @@ told = f"largest difference {apart:.1e}"
 lessons.claim("the ledger holds what your search found", apart < 1e-6, told, profile)
 
 # %% [markdown]
-# Which settings go on to notebook 06? The course's file comes from an older search of 112 trials without 26 filters and without batches of 16. It chose 20 filters, depth 1, a rate of .004 and batches of 32. Notebook 06 trains that one. Whether yours beats it over three seeds is for you to try.
+# Which settings go on to notebook 06? The course's file comes from an older search of 112 trials without 26 filters and without batches of 16. It chose 20 filters, depth 1, a rate of .004 and batches of 32. Its rate, depth and batch stood at edges, too. Notebook 06 trains that one. Whether yours beats it over three seeds is for you to try.
 #
 # ## Exercises
 #

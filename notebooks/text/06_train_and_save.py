@@ -147,7 +147,7 @@ axes.set(xlabel="epoch", ylabel="BCE (nats per pixel)", xlim=(1, epochs[-1] + 2)
 figure.tight_layout()
 
 # %% [markdown]
-# The training loss is an average over an epoch in which the weights still improve, so it lags. Both still fall at the end: early stopping had nothing to stop.
+# The training loss is an average over an epoch in which the weights still improve, so it lags. Both still fall at the end: nothing to stop.
 #
 # ## Over- or underfitting?
 #
@@ -255,7 +255,7 @@ for title, (role, ending, run_seed) in roles.items():
 # %% [markdown]
 # ## Against simple rivals
 #
-# Project C was best at its last epoch: longer might help it. The filter is tuned on these very pictures, which flatters it.
+# Project C was best at its last epoch: longer might help it. The filter is tuned on these very pictures, which flatters it. Here *sd* is over pictures.
 #
 # **Predict:** which share of the digits does the judge read before denoising, and after?
 
@@ -284,7 +284,7 @@ for title in ("project C", "winner"):
 figure = plots.show_images(rows, val.clean[few], pairs.label)
 
 # %% [markdown]
-# Project C blurs the strokes. Whether code, rate or length is to blame, this cannot tell. The winner keeps them. In the second picture cloth and stroke are equally bright, and both fail.
+# Project C blurs the strokes. Why, this cannot tell. The winner keeps them. In the second cloth and stroke are equally bright, and both fail.
 #
 # ## Exercises
 #

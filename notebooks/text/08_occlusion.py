@@ -188,7 +188,7 @@ share = f"{(sizes[:2] ** 2).sum() / (sizes**2).sum():.0%} of the variance"
 _ = axes.set(xlabel="first principal component", ylabel="second", title=share)
 
 # %% [markdown]
-# Digits overlap: two directions hold only a third of the variance. Yet the arrows are long, and the red ones are nearly parallel: to the code, a column is a direction.
+# Digits overlap: two directions hold only a third of the variance. Yet the arrows are long, and all red ones point to the right: on this map, a column shifts codes one way.
 #
 # A map hides 48 dimensions. So measure in all 50.
 

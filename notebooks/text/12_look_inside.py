@@ -174,7 +174,7 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])
 
 # %% [markdown]
-# All of the pull lies in the orange frame, 90 % in the white one. The last orange one is 37 pixels wide, as computed, the white one only 15.
+# All of this influence lies in the orange frame, 90 % in the white one. The last orange one is 37 pixels wide, as computed, the white one only 15.
 #
 # ## Between two digits
 #
@@ -334,7 +334,7 @@ columns = {"name": ("target", "{}")} | {key: (key, "{:.4f}") for key in ("error"
 Markdown(evaluation.format_table(rows, columns, f"{len(profile.seeds)} seeds"))
 
 # %% [markdown]
-# Grain does as well as clean targets: .0121 and .0118, with a standard deviation of .0003 over three seeds. Cut-off grain fails. Where the truth is black, half of it becomes 0, and the mean is $0.4 / \sqrt{2 \pi} = 0.16$: the haze. Its median is still 0, so L1 comes back to .0133. Under a garment, the answer is half a digit and half a mean garment. So Noise2Noise needs noise of mean zero, or a loss that does not ask for the mean.
+# Grain does as well as clean targets: .0121 and .0118, with a standard deviation of .0003 over three seeds. Cut-off grain fails. Where the truth is black, half of it becomes 0, and the mean is $0.4 / \sqrt{2 \pi} = 0.16$: the haze. Its median is still 0, so L1 comes back to .0133. Under a garment, the answer is half a digit and half a mean garment. So Noise2Noise needs noise of mean zero, or a loss that does not ask for the mean. Noise2Void (Krull et al. 2019) needs no second noisy picture: it predicts a pixel from its neighbours.
 #
 # ## Exercises
 #
@@ -426,6 +426,7 @@ lessons.check(answer_3, mended, hint, train.noisy, pairs.overlay)
 #
 # **References**
 #
+# - A. Krull et al. (2019), *Noise2Void: learning denoising from single noisy images*, [arXiv:1811.10980](https://arxiv.org/abs/1811.10980).
 # - J. Lehtinen et al. (2018), *Noise2Noise: learning image restoration without clean data*, [arXiv:1803.04189](https://arxiv.org/abs/1803.04189).
 # - W. Luo, Y. Li, R. Urtasun and R. Zemel (2016), *Understanding the effective receptive field in deep convolutional neural networks*, [arXiv:1701.04128](https://arxiv.org/abs/1701.04128).
 # - G. Alain and Y. Bengio (2016), *Understanding intermediate layers using linear classifier probes*, [arXiv:1610.01644](https://arxiv.org/abs/1610.01644).

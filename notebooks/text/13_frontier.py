@@ -39,7 +39,7 @@ if not importlib.util.find_spec("denoise_utils"):
 # %% [markdown]
 # ## Begin
 #
-# Everything here was trained before. `project_w` is the big model of project W, `project_c` that of project C, `big` a U-Net, `medium` a small U-shaped network; `square` and `small` are weight-tied. They are measured on validation pictures.
+# Everything here was trained before. `project_w` is the big model of project W, `project_c` that of project C, `big` a U-Net, `medium` a small U-shaped network; `tiny`, `square` and `small` are weight-tied; `cap_baseline` is notebook 06's (it and `project_c` are the best of three).
 
 # %%
 import matplotlib.pyplot as plt
@@ -119,7 +119,7 @@ axes[0].set_ylabel("excess (nats per pixel)")
 figure.tight_layout()
 
 # %% [markdown]
-# On the left, `small` and `square` stand by themselves: no other with so few numbers comes near. On the right it stands among the large ones, and nothing is cheap *and* good. `medium` is as good as `tiny` or better for less arithmetic.
+# On the left, `small` and `square` stand alone. On the right it stands among the large ones, and nothing is cheap *and* good. `medium` is as good as `tiny` or better for less arithmetic.
 #
 # ## Who is dominated?
 #
@@ -194,7 +194,7 @@ columns |= {"sd": ("sd over seeds", "{:.4f}"), "apart": ("from small, in its sd"
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# All above `medium` are far away, `square` is near: 4 spreads, from one run. Project W and the U-Net lead by 6 and 10. One run each, so their own luck is unknown. If it is as large as ours, both leads are real. Of "976 times fewer numbers", then, the honest headline is: close, not ahead.
+# All above `medium` are far away, `square` is near: 4 spreads, from one run. Project W and the U-Net lead by 6 and 10. One run each, so their luck is unknown. If it is as large as ours, both leads are real. Of "976 times fewer numbers", then, the honest headline is: close, not ahead.
 
 # %%
 if spread:

@@ -205,7 +205,7 @@ columns |= {"gauss": ("Gaussian (dB)", "{:.2f}"), "gauss_sd": ("sd", "{:.2f}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# The saved start is ahead by 1.1 dB on the new noise, ten times the spread over seeds. On its old noise it loses 1.1 dB. Such forgetting is why you keep the first file.
+# The saved start is ahead by 1.1 dB on the new noise, ten times the spread over seeds. On its old noise it loses nearly as much. Such forgetting is why you keep the first file.
 
 # %% tags=["trains"]
 mean = {row["name"]: row for row in rows}

@@ -103,7 +103,7 @@ rows = {"noisy": val.noisy[:5], "in use": in_use[:5], "batch's\nstatistics": own
 figure = plots.show_images(rows | {"clean": val.clean[:5]}, val.clean[:5], ten.label)
 
 # %% [markdown]
-# In use the digits are faint; with the batch's statistics they are not. So the weights have learned, and the averages lag behind.
+# In use the digits are faint; with the batch's statistics they are not. So the weights have learned; the averages lag.
 #
 # ## Find it
 #
@@ -275,7 +275,7 @@ columns = {key: (title, "{}") for key, title in zip(rows[0], titles, strict=True
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# The strong penalty makes everything worse: 11 to 32 % are read, otherwise 61 to 72 %. One of three seeds collapses at ten crosses, at five, and at *one*, where project W's model worked. With today's penalty none does, nor in 100 epochs (one seed).
+# The strong penalty makes everything worse: 11 to 32 % are read, else 61 to 72 % after eight. One of three seeds collapses at ten crosses, at five, and at *one*, where project W's model worked. With today's penalty none does, nor in 100 epochs (one seed).
 
 # %%
 # Figure: five digits: noisy, answers under the strong penalty by seed, without penalty, clean.

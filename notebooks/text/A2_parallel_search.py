@@ -15,7 +15,7 @@
 #
 # **You need** notebook 05.
 #
-# **It takes** about 2 minutes in the full profile, half a minute in the quick one.
+# **It takes** about 5 minutes in the full profile, half a minute in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -128,7 +128,7 @@ columns |= {"begun": ("trials begun", "{}"), "each": ("seconds a trial", "{:.1f}
 Markdown(evaluation.format_table(rows, columns, f"four trials; {pairs.label}"))
 
 # %% [markdown]
-# On one machine, two workers gain little or nothing. TensorFlow already uses every core in one process, and each worker first has to start TensorFlow. A trial takes hardly longer beside another. Two rounds of trials are half of the time; the rest is no training, mostly starting processes. The kill costs one more start and the one trial that was under way.
+# On one machine, two workers gain little or nothing. A trial takes hardly longer beside another, so the cores are not the limit. But two rounds of trials are only half of the time. The rest is no training: starting TensorFlow in each worker is part of it. How large a part, we did not measure. The kill costs one more start and the one trial that was under way.
 #
 # But are the results the same?
 
@@ -150,7 +150,7 @@ lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", p
 #
 # ## On paper: 10 and 1,000 machines
 #
-# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. `heapreplace` takes out the smallest number, the machine that is free first, and puts in a new one. An earlier search of this course had 112 trials on two cores: half of 4 epochs, about 7 s each, and half of 8 epochs, about 13 s each.
+# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. `heapreplace` takes out the smallest number, the machine that is free first, and puts in a new one. An earlier search of this course had 112 trials on two cores: half of 4 epochs, about 7 s each, and half of 8 epochs, about 13 s each. (Ours above took longer: that search ran at another time.)
 #
 # **Predict:** how long does the search take on 1, 10 and 1,000 such machines?
 
@@ -173,7 +173,7 @@ columns |= {"wall": ("wall time (s)", "{:.0f}"), "gain": ("times as fast", "{:.1
 Markdown(evaluation.format_table(rows, columns | {"paid": ("machine minutes paid", "{:.0f}")}))
 
 # %% [markdown]
-# Ten machines are nearly ten times as fast. A thousand take 13 s, the length of the longest trial: nothing can be shorter. Of them 888 never get a trial, and you pay for all. Starting TensorFlow on each, about 10 s, is not even counted. From there on only shorter trials help: stop early, or drop the twins of notebook 05.
+# Ten machines are nearly ten times as fast. A thousand take 13 s, the length of the longest trial: nothing can be shorter. Of them 888 never get a trial, and you pay for all. Starting TensorFlow on each, about 10 s, is not even counted. From there on only shorter trials help: stop early, or drop the short trials that longer ones contain (notebook 05).
 #
 # ## Exercises
 #
