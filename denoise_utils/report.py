@@ -24,14 +24,16 @@ TABLES += "The same seeded noise for all models of a table. Each row is one trai
 TABLES += "ranks that are near each other. budget.csv has more columns."
 
 
-def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None) -> Report:
+def make_report(
+    folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None, others: bool = False
+) -> Report:
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
     A model is scored under the noise that its card names, if that is one of its task's strengths, else under the
     canonical one. Each group of models begins with the untouched noisy input and the best of the classical filters,
-    tuned on validation images. A file that fails gets a row with its reason. The project's own models within the cap
-    are scored under their task's other strengths, too. A `report` that is given is filled row by row: what was scored
-    is in it if this is stopped.
+    tuned on validation images. A file that fails gets a row with its reason. With `others`, the project's own models
+    within the cap are scored under their task's other strengths, too, which takes as long again. A `report` that is
+    given is filled row by row: what was scored is in it if this is stopped.
     """
     report, groups, unreadable = report or Report(cap), {}, []
     for path in saving.find_models(folder):
@@ -49,7 +51,7 @@ def make_report(folder: str | Path, cap: int, profile: profiles.Profile, report:
         for _, entries in sorted(groups.items()):  # of a task, the canonical noise first
             entries.sort(key=lambda entry: entry.row["parameters"])
             _add_task(report, entries, judge, profile)
-            if is_ours(folder, profile):
+            if others and is_ours(folder, profile):
                 _add_other_strengths(report, entries, judge, profile)
     finally:
         report.rows += unreadable
@@ -136,23 +138,27 @@ def markdown(report: Report) -> str:
         scored = next((row for row in rows if "images" in row), {})
         caption = f"{scored['data']}, {scored['images']:,} test images" if "data" in scored else ""
         parts += [f"## {title_of(task, noisy)}", evaluation.format_table(list_rows(rows), LISTED, caption)]
-    if report.elsewhere:
-        parts += ["## Other strengths", evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)]
     failed = [f"- **{escaping.markdown(row['file'])}** {escaping.markdown(row['reason'])}" for row in report.failed]
     notes = [f"- {escaping.markdown(note)}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join([*failed, *notes])]).rstrip() + "\n"
+
+
+def _strengths(report, heading):
+    """Return the table of other strengths as Markdown, empty without any."""
+    table_of_all = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
+    return f"{heading} Other strengths\n\n{table_of_all}\n" if report.elsewhere else ""
 
 
 def write_partial(report: Report, folder: str | Path) -> Path:
     """Write budget.partial.md, of a report that was stopped, to `folder` and return its path; a whole one stays."""
     path = Path(folder) / "budget.partial.md"
     title = "# Parameter budget, partial: stopped before every file was scored"
-    files.write_text(path, markdown(report).replace("# Parameter budget", title, 1))
+    files.write_text(path, markdown(report).replace("# Parameter budget", title, 1) + _strengths(report, "\n##"))
     return path
 
 
 def write_report(report: Report, folder: str | Path) -> None:
-    """Write budget.csv, budget.md, budget.html and, of the project's own models, strengths.csv to `folder`.
+    """Write budget.csv, budget.md and budget.html to `folder`; where other strengths were scored, strengths.* too.
 
     A partial one is removed.
     """
@@ -162,6 +168,7 @@ def write_report(report: Report, folder: str | Path) -> None:
     files.write_text(folder / "budget.html", page.render(report))
     if report.elsewhere:
         files.write_csv(folder / "strengths.csv", map(escaping.cells, report.elsewhere), STRENGTHS)
+        files.write_text(folder / "strengths.md", _strengths(report, "#"))
     (folder / "budget.partial.md").unlink(missing_ok=True)
 
 

@@ -37,7 +37,7 @@ def report(arguments):
 
     found = report.Report(arguments.cap)
     try:
-        report.make_report(arguments.folder, arguments.cap, profile, found)
+        report.make_report(arguments.folder, arguments.cap, profile, found, others=True)
     except (KeyboardInterrupt, Exception):  # Ctrl-C, data that cannot be read, or an error of ours
         if found.rows:
             out = Path(arguments.out or profile.root / "build" / "report")
@@ -49,7 +49,7 @@ def report(arguments):
         report.write_report(found, out)
     finally:  # it is not lost if it cannot be written
         print(report.markdown(found))
-    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv' if found.elsewhere else ''}")
+    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv, strengths.md' if found.elsewhere else ''}")
     if found.lacking:
         raise FileNotFoundError(found.lacking[0])
     return found.exit_code

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from denoise_utils import profiles
 from denoise_utils.measures import frame, table
-from denoise_utils.reporting.findings import LISTED, STRENGTHS, Report, is_exempt, list_rows, title_of
+from denoise_utils.reporting.findings import LISTED, Report, is_exempt, list_rows, title_of
 
 TEMPLATE = Path(__file__).parent / "budget.html"
 ONCE = ("clean", "noisy")  # pictures that all models of a group share
@@ -12,7 +12,7 @@ COLUMNS = {key: column for key, column in LISTED.items() if key not in ("rank", 
 
 
 def render(report: Report) -> str:
-    """Return the whole page of a report: a table for each task and noise, cards with pictures, other strengths."""
+    """Return the whole page of a report: a table for each task and noise, cards with pictures."""
     groups, number = [], 0
     for (task, noise), rows in report.groups.items():
         sheets = [report.sheets[row["file"]] for row in rows if row["file"] in report.sheets]
@@ -36,7 +36,6 @@ def render(report: Report) -> str:
         report=report,
         groups=groups,
         columns=COLUMNS,
-        strengths=STRENGTHS,
         usual=table.values(table.USUAL),
         is_exempt=is_exempt,
         decides=table.MEASURES[profiles.RANKED_BY],
