@@ -49,7 +49,8 @@ def report(arguments):
         report.write_report(found, out)
     finally:  # it is not lost if it cannot be written
         print(report.markdown(found))
-    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{', strengths.csv, strengths.md' if found.elsewhere else ''}")
+    more = ", strengths.csv, strengths.md" if found.elsewhere else ""
+    print(f"Written to {plain(out)}: budget.csv, budget.md, budget.html{more}")
     if found.lacking:
         raise FileNotFoundError(found.lacking[0])
     return found.exit_code
