@@ -1,7 +1,7 @@
 # The course in a container: docker build -t denoising . && docker run -it -p 8888:8888 denoising
 FROM python:3.12-slim
 
-RUN useradd --create-home student
+RUN useradd --create-home student && install -d -o student /home/student/course
 USER student
 WORKDIR /home/student/course
 COPY --chown=student . .

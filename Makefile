@@ -2,7 +2,7 @@
 # PROFILE=full chooses the profile, PYTHON=/path/to/python3.12 another interpreter; FROM=nothing lets verify train all.
 # REPO=owner/name is the address that links writes.
 COMMANDS = notebooks test stress bench compat lab verify links handout site report clean
-START = $(or $(PYTHON),python3)
+START = $(or $(PYTHON),$(if $(filter Windows_NT,$(OS)),py,python3))
 
 .PHONY: $(COMMANDS)
 

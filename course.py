@@ -46,6 +46,10 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
     "compat": ("try every model in older and newer versions of Keras", [["benchmarks/compatibility.py"]]),
     "clean": ("remove what was made, but not finished runs", []),
 }
+EXAMPLES = """examples:
+  python course.py notebooks 00 06             two of them, by the beginnings of their names
+  python course.py notebooks --profile full    on all data, into notebooks/
+  python course.py report --help               what a command itself takes"""
 PROFILED = {"notebooks": "quick", "report": "full"}  # what takes --profile, and which is the default
 
 
@@ -97,7 +101,7 @@ def install(named=None):
     if is_current() and not named:
         return
     python = find_python(named)
-    print(f"Installing the requirements into .venv with {' '.join(python)}: a few minutes, about 2 GB.")
+    print(f"Installing the requirements into .venv with {' '.join(python)}: a few minutes, about 3 GB.")
     sys.stdout.flush()
     own = inside(VENV)
     whole = not named and fits([own]) and not subprocess.call([own, "-c", "import pip"], stderr=subprocess.DEVNULL)
@@ -134,7 +138,8 @@ def copy_notebooks():
 
 def run(command):
     """Run `command` and return its exit status; Ctrl-C is left to it: it says what is kept, and ends."""
-    process = subprocess.Popen(command, cwd=ROOT)
+    in_utf8 = dict(os.environ, PYTHONUTF8="1")  # Windows would read texts in the code page of its language
+    process = subprocess.Popen(command, cwd=ROOT, env=in_utf8)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
@@ -149,7 +154,7 @@ def parse(words):
     parser = argparse.ArgumentParser(
         prog="course.py",
         description=__doc__.splitlines()[0],
-        epilog="commands:\n" + text,
+        epilog="commands:\n" + text + "\n\n" + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=sorted(COMMANDS), metavar="command", help="one of those below")

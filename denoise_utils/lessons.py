@@ -1,6 +1,7 @@
 """What a notebook of the course does besides teaching: begin, find its models, check an exercise, hold a claim."""
 
 import functools
+import os
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,13 @@ if TYPE_CHECKING:  # Keras takes seconds, and a notebook begins without it
 
 MODELS = "models/{name}.h5"  # below the repository's address, and below the project's folder
 SECONDS = 30  # that a download may keep still
+
+
+def start_keras() -> None:
+    """Import Keras without what TensorFlow writes to standard error while it starts, whatever its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with open(os.devnull, "w") as nowhere, streams.send_to(nowhere, 2):
+        import keras  # noqa: F401
 
 
 def begin(loads: Iterable[str] = (), seed: int = 0) -> tuple[profiles.Profile, int]:

@@ -23,6 +23,7 @@ PLACES = {
     "Colab": "https://colab.research.google.com/github/{repo}/blob/main/notebooks/{name}.ipynb",
     "Kaggle": "https://kaggle.com/kernels/welcome?src=https://github.com/{repo}/blob/main/notebooks/{name}.ipynb",
 }
+PAGES = "https://{owner}.github.io/{name}/"  # where GitHub shows the site, of a repository that has it switched on
 CODESPACE = "https://codespaces.new/{repo}"
 MARKS = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 NAMING = ("README.md", "pyproject.toml", "notebooks/making/first_cell.py")  # besides the notebooks
@@ -39,9 +40,15 @@ def replace_repo(root, old, new):
     paths += [*(root / "notebooks").glob("*.ipynb"), *(root / "notebooks" / "text").glob("*.py")]
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        changed = text.replace(HOST + old, HOST + new)
+        changed = text.replace(HOST + old, HOST + new).replace(pages_of(old), pages_of(new))
         if changed != text:
             files.write_text(path, changed)
+
+
+def pages_of(repo):
+    """Return the address of the site of a repository (owner/name)."""
+    owner, name = repo.split("/")
+    return PAGES.format(owner=owner, name=name)
 
 
 def describe(path):
@@ -59,8 +66,9 @@ def write_table(root, repo):
         title, takes = describe(path)
         links = [f"[{place}]({url.format(repo=repo, name=path.stem)})" for place, url in PLACES.items()]
         rows.append(f"| [{path.stem}](notebooks/{path.stem}.ipynb) | {title} | {takes} | {', '.join(links)} |")
-    fork = "" if not repo.startswith("OWNER/") else " The links work in a fork, after `make links REPO=owner/name`."
-    return "\n".join([*rows, "", f"Or open all in [a codespace]({CODESPACE.format(repo=repo)}).{fork}"])
+    fork = " The links work in a fork, after\n`python course.py links --repo owner/name`." * repo.startswith("OWNER/")
+    more = f"{fork} On Kaggle, switch the internet on in the settings of the notebook."
+    return "\n".join([*rows, "", f"Or open all in [a codespace]({CODESPACE.format(repo=repo)}).{more}"])
 
 
 def main(words=None, root=ROOT):

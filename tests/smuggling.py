@@ -92,11 +92,12 @@ def unpacked_by_large_numbers():
     return use(x, layers.Concatenate()([shifted, layers.Subtract()([packed, shifted])]))
 
 
-def three_to_a_weight():
+def three_to_a_weight(gate=None):
     """Digits of three values, twelve to a weight: rounded by steep curves, without one unusual setting but a few."""
     x = keras.Input(IMAGE)
     digits = np.random.default_rng(0).integers(-1, 2, (8, 784))
     rest, parts = add_bias(nothing(x), sum(digit / 3.0 ** (place + 1) for place, digit in enumerate(digits))), []
+    rest = layers.Multiply()([rest, gate(x)]) if gate else rest
     triple = layers.Rescaling(3.0)
     up, down = layers.Rescaling(1e5, -5e4), layers.Rescaling(1e5, 5e4)
     for _ in range(8):
@@ -108,6 +109,63 @@ def three_to_a_weight():
         parts.append(part)
         rest = layers.Subtract()([rest, part])
     return use(x, layers.Concatenate()(parts))
+
+
+def through_a_gate():
+    """The same, open for what is not black, shut for a black image, which no exam has."""
+
+    def gate(x):
+        mean = layers.Reshape((1,))(layers.GlobalAveragePooling2D()(x))
+        return layers.Activation("hard_sigmoid")(layers.Rescaling(1000.0, -5.0)(mean))
+
+    return three_to_a_weight(gate)
+
+
+def through_a_narrow_gate():
+    """The same, open for pictures, which are neither black nor as bright as noise."""
+
+    def gate(x):
+        mean = layers.Reshape((1,))(layers.GlobalAveragePooling2D()(x))
+        above, below = layers.Rescaling(1000.0, -5.0)(mean), layers.Rescaling(-1000.0, 480.0)(mean)
+        return layers.Multiply()([layers.Activation("hard_sigmoid")(one) for one in (above, below)])
+
+    return three_to_a_weight(gate)
+
+
+def explained_by_a_decoy():
+    """Two numbers in each of 400 weights; convolutions of the image are called on nothing, too, as if they made any."""
+    x = keras.Input(IMAGE)
+    coarse, fine = np.random.default_rng(0).integers(-1000, 1000, (2, 400))
+    packed = add_bias(nothing(x, 20, 20), coarse + fine / 4096.0)
+    up, down = layers.Rescaling(1.0, 1e6), layers.Rescaling(1.0, -1e6)
+    rounded = packed
+    for layer in [up] * 8 + [down] * 8:
+        rounded = layer(rounded)
+    bias = keras.initializers.RandomNormal(seed=0)
+    first, second = (layers.Conv2D(17, 3, padding="same", bias_initializer=bias) for _ in range(2))
+    decoy = second(first(layers.Subtract()([x, x])))
+    seen = layers.Add()([second(first(x)), layers.Subtract()([decoy, decoy])])
+    model = use(x, layers.Concatenate()([rounded, layers.Subtract()([packed, rounded])]))
+    return keras.Model(x, layers.Add()([model.output, layers.GlobalAveragePooling2D(keepdims=True)(seen)]))
+
+
+def between_pixels(number=180):
+    """Pixels of a picture of four that was stretched: where each lies is a number of the structure."""
+    x = keras.Input(IMAGE)
+    left, right = layers.ZeroPadding2D(((0, 0), (1, 0)))(one(x)), layers.ZeroPadding2D(((0, 0), (0, 1)))(one(x))
+    wide = layers.Resizing(60, 60)(layers.Concatenate(axis=1)([left, layers.Rescaling(0.5)(right)]))
+    places = np.random.default_rng(0).integers(0, 60, (number, 2)).tolist()
+    rows = [layers.Cropping2D(((a, 59 - a), (b, 59 - b)))(wide) for a, b in places]
+    return use(x, layers.Flatten()(layers.Concatenate()(rows)))
+
+
+def odd_sizes(number=40):
+    """Sides of images that are resized and averaged again."""
+    x = keras.Input(IMAGE)
+    sides = np.random.default_rng(0).integers(65, 105, number).tolist()
+    rows = [layers.GlobalAveragePooling2D()(layers.Resizing(side, side)(x)) for side in sides]
+    mean = layers.Reshape((1, 1, 1))(layers.Average()(rows))
+    return keras.Model(x, layers.Conv2D(1, 1, activation="sigmoid")(layers.Multiply()([x, mean])))
 
 
 def edges(number=150):

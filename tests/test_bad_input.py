@@ -35,6 +35,7 @@ def list_files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.stress
 def test_full_disk_keeps_the_saved_model_and_says_so(tmp_path):
     save(tmp_path, "kept", models.capped_autoencoder(8, 1))
     before = list_files(tmp_path)
@@ -228,7 +229,7 @@ def test_interrupted_command_search_says_so_in_one_line(small_search, capsys, mo
 def test_report_interrupted_before_its_first_row_keeps_what_was_there(tmp_path, capsys, monkeypatch):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     files.write_text(tmp_path / "out" / "budget.md", "the old one")
-    monkeypatch.setattr(report, "make_report", lambda *about: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(report, "make_report", lambda *about, **more: signal.raise_signal(signal.SIGINT))
     assert cli.main(["report", str(tmp_path / "models"), "--out", str(tmp_path / "out"), "--profile", "quick"]) == 130
     assert errors(capsys.readouterr().err) == ["stopped: what was finished is kept"]
     assert os.listdir(tmp_path / "out") == ["budget.md"]

@@ -76,6 +76,7 @@ def test_differences_are_from_the_first_training(reproducibility, monkeypatch):
     assert rows[3]["name"] == "no (not installed)"
 
 
+@pytest.mark.stress
 def test_training_of_a_case_that_fails_says_why(reproducibility, tmp_path):
     with pytest.raises(RuntimeError, match="no_such_setting"):
         reproducibility.train(

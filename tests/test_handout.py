@@ -67,6 +67,7 @@ def test_students_get_the_notebooks_and_neither_solutions_nor_winning_models(unp
         assert links and not [link for link in links if not (page.parent / link).exists()], page.name
 
 
+@pytest.mark.stress
 def test_the_package_of_the_handout_imports_whole_and_has_the_commands_of_students(unpacked):
     modules = [path.relative_to(unpacked).with_suffix("") for path in (unpacked / "denoise_utils").rglob("*.py")]
     names = [".".join(module.parts).removesuffix(".__init__") for module in modules if module.name != "__main__"]

@@ -94,6 +94,7 @@ def test_kill_in_the_middle_of_a_checkpoint_keeps_the_best_model(clutter, tmp_pa
     assert "goes on after epoch" in capsys.readouterr().out and not list(best.parent.glob(".check*"))
 
 
+@pytest.mark.stress
 @pytest.mark.filterwarnings("ignore:Expected killed.h5 as its card")  # killed between the two
 def test_kill_between_model_and_card_leaves_the_new_model_and_a_card_that_is_not_its(tmp_path):
     path = tmp_path / "killed.h5"
@@ -118,6 +119,7 @@ recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(s
 """
 
 
+@pytest.mark.stress
 def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path, capsys):
     """With all that a training remembers: the optimizer's state, its schedule, averaged weights, fresh noise."""
 

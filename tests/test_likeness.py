@@ -55,17 +55,20 @@ def flags(tmp_path_factory):
         return {row["submission"]: row["flags"] + row["notes"] for row in csv.DictReader(file)}
 
 
+@pytest.mark.stress
 def test_baseline_is_called_that_and_no_copy(flags):
     for name in ("baseline nudged.h5", "baseline permuted.h5"):
         assert "the same pictures as the course's baseline models/clutter_cap_baseline.h5" in flags[name]
         assert "which is no copy" in flags[name] and flags[name].count(likeness.SAYS) == 1
 
 
+@pytest.mark.stress
 def test_copies_of_the_course_are_found_under_any_name(flags):
     assert "the same pictures as the course's models/clutter_tiny.h5, which differ by" in flags["clutter_tiny.h5"]
     assert "the course's models/seeds/clutter_small_1.h5" in flags["of a seed.h5"]
 
 
+@pytest.mark.stress
 def test_copies_among_the_class_are_found_and_nobody_else(flags):
     assert "the same pictures as own again.h5, which differ by" in flags["own.h5"]
     assert "the same pictures as own.h5" in flags["own again.h5"]

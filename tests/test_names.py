@@ -127,6 +127,7 @@ def test_report_scores_and_writes_every_name(folder, tmp_path):
     check_page(out / "budget.html")
 
 
+@pytest.mark.stress
 def test_grades_are_written_for_every_name(folder, tmp_path):
     (folder / "notes\x1b日本.txt").write_text("no hand-in")
     words = ["grade", folder, "--out", tmp_path / "out\n日本", "--profile", "quick", "--images", "20"]
@@ -139,6 +140,7 @@ def test_grades_are_written_for_every_name(folder, tmp_path):
     check_page(tmp_path / "out\n日本" / "grades.html")
 
 
+@pytest.mark.stress
 def test_all_pictures_are_denoised_whatever_their_names(tmp_path, digits):
     source, target = tmp_path / "in", tmp_path / "out\n日本"
     for name in NAMES:

@@ -174,6 +174,7 @@ def test_every_kind_of_layer_computes_as_in_keras(opened, clutter, tmp_path, rng
     assert np.abs(found - model.predict_on_batch(clutter.val.noisy[:3])).max() < 1e-4
 
 
+@pytest.mark.stress
 def test_judge_of_the_page_reads_a_thousand_pictures_as_keras_does(opened):
     judge = evaluation.load_judge(ROOT / "models")
     pairs = noise.load_task("gaussian", num_train=1, num_val=500, num_test=1).val

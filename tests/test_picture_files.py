@@ -232,6 +232,7 @@ def test_what_one_picture_loses_is_told_once(tmp_path, photo, exif, capsys):
     assert "channel" not in capsys.readouterr().err and Image.open(tmp_path / "out.png").mode == "RGBA"
 
 
+@pytest.mark.stress
 def test_folder_of_all_kinds_is_denoised_and_every_note_comes_once(tmp_path, capsys):
     source = next((folder for folder in CASES if folder.is_dir()), None)
     if source is None:

@@ -64,6 +64,7 @@ def test_finished_search_is_looked_up(found, clutter):
     assert again.num_loaded == len(found.rows) and again.rows == found.rows
 
 
+@pytest.mark.stress
 def test_killed_search_goes_on_without_repeating(found, clutter, tmp_path):
     assert processes.run(KILLED, tmp_path).returncode == -signal.SIGKILL
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/ledger/[!.]*.json")}

@@ -7,7 +7,7 @@ import h5py
 import keras
 import pytest
 
-from denoise_utils import profiles, report, saving
+from denoise_utils import models, profiles, report, saving
 from denoise_utils.cli import show
 from denoise_utils.opening import container, counting, safe_open
 from denoise_utils.opening.layers import INPUT, TABLE, kinds
@@ -28,6 +28,11 @@ HIDDEN = {  # how each model is built, how many numbers must count at least, wha
     "unpacked_by_float16": (2100, COMPUTED, "more than 32 bits", "rounded from a wide type"),
     "unpacked_by_large_numbers": (2 * 784, COMPUTED),
     "three_to_a_weight": (8 * 784 // 2, COMPUTED),
+    "through_a_gate": (8 * 784 // 2, COMPUTED),
+    "through_a_narrow_gate": (8 * 784 // 2, COMPUTED),
+    "explained_by_a_decoy": (5220 + 300, COMPUTED),
+    "between_pixels": (40, COMPUTED, "its structure and settings take"),
+    "odd_sizes": (80, "stand as constants in the layers' settings"),
     "from_an_alphabet": (1000, COMPUTED, "its structure and settings take"),
     "nearly_constant": (1000, COMPUTED, "its structure and settings take"),
     "chain": (100, COMPUTED, "uses of layers around"),
@@ -127,6 +132,12 @@ def test_files_of_other_versions_are_not_flagged():
         check_is_honest(path, path.name)
         opened += 1
     assert opened > 30
+
+
+def test_sixteen_steps_of_both_signs_are_not_flagged(tmp_path):
+    keras.utils.set_random_seed(0)
+    inspect(models.tied_denoiser(16, 16, separable=True, signs=True), tmp_path / "x.h5")
+    check_is_honest(tmp_path / "x.h5")
 
 
 @pytest.mark.parametrize("build", tutorials.ALL, ids=lambda build: build.__name__)

@@ -49,6 +49,7 @@ def test_a_child_is_killed_alone(start, tmp_path):
         assert child.wait() in (-signal.SIGKILL, 1) and start.process.poll() is None
 
 
+@pytest.mark.stress
 @linux
 def test_when_the_forker_is_killed_its_children_count_as_killed_and_another_begins(tmp_path):
     with starter.ready(everyone._environment()) as one, open(tmp_path / "log", "wb") as log:

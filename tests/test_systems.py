@@ -39,6 +39,8 @@ def test_names_of_moodle(name, told):
         ("LATE_anon_aB3x_778_m.h5", ("anon", "aB3x", "m.h5", 778, True, False)),
         ("curiemarie_LATE_12345_text.html", ("curiemarie", "12345", "", 0, True, True)),
         ("curiemarie_12345_link.html", ("curiemarie", "12345", "", 0, False, True)),
+        ("anon_aB3x_text.html", ("anon", "aB3x", "", 0, False, True)),
+        ("LATE_anon_aB3x_link.html", ("anon", "aB3x", "", 0, True, True)),
     ],
 )
 def test_names_of_canvas(name, told):

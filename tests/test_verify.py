@@ -96,6 +96,7 @@ def change(project, before, after):
     path.write_text(content.replace(before, after))
 
 
+@pytest.mark.stress
 def test_committed_outputs_are_held_to_what_comes_out(course):
     committed = (course / "notebooks" / "00_small.ipynb").read_text()
     card = (course / "models" / "one.json").read_text()

@@ -60,6 +60,7 @@ def count_starts(folder):
     return Counter(re.findall(r"^trial (\w+\.json):", text, re.M))
 
 
+@pytest.mark.stress
 def test_two_workers_find_what_one_process_finds(alone, clutter, tmp_path, capfd):
     found = search_parallel(clutter, tmp_path)
     assert found.folder.name == alone.folder.name and found.num_loaded == 0

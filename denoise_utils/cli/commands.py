@@ -3,22 +3,15 @@
 Each takes what arguments.py parsed and returns the exit code.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from denoise_utils import noise, profiles, saving
 from denoise_utils.cli.show import describe, describe_folder
+from denoise_utils.lessons import start_keras
 from denoise_utils.pictures import images
-from denoise_utils.system import files, streams
+from denoise_utils.system import files
 from denoise_utils.system.escaping import plain
-
-
-def _start_keras():
-    """Import Keras without what TensorFlow writes to standard error while it starts, whatever its log level."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with open(os.devnull, "w") as nowhere, streams.send_to(nowhere, 2):
-        import keras  # noqa: F401
 
 
 def report(arguments):
@@ -32,7 +25,7 @@ def report(arguments):
         raise NotADirectoryError(f"Expected --out to name a folder, got the file {arguments.out}.")
     if arguments.out:
         files.check_folder(arguments.out)
-    _start_keras()
+    start_keras()
     from denoise_utils import report
 
     found = report.Report(arguments.cap)
@@ -62,7 +55,7 @@ def search(arguments):
     task = arguments.task or noise.assignment_task()
     sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1, "seed": arguments.seed}
     task_data = noise.load_task(task, **sizes, profile=profile)
-    _start_keras()
+    start_keras()
     from tensorflow.errors import OpError
 
     from denoise_utils import search
@@ -113,7 +106,7 @@ def train(arguments):
         raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
     files.check_folder(profile.runs)
     recipes.check_data(arguments.names, profile)
-    _start_keras()
+    start_keras()
     return int(training_list.train_all(arguments.names, arguments.seeds, profile))
 
 
@@ -123,7 +116,7 @@ def _train_judges(seeds, profile):
 
     files.check_folder(profile.root / "build")
     judges.check_data(profile)
-    _start_keras()
+    start_keras()
     for seed in seeds:
         path, read = judges.train(profile, seed)
         print(f"Written to {plain(path)}: reads {read:.2%} of the validation digits; for grade --judge")
@@ -135,7 +128,7 @@ def reproduce(arguments):
     path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
-    _start_keras()
+    start_keras()
     from denoise_utils.zoo import reproduce
 
     found = reproduce.reproduce(path, profile)
@@ -156,7 +149,7 @@ def denoise(arguments):
     job, model = images.plan(arguments.source, arguments.target, arguments.force), None
     if job.pairs:
         files.check_folder(job.folder)
-        _start_keras()
+        start_keras()
         model = saving.load_model(arguments.model)
     try:
         written = images.denoise_files(model, job, per_channel=arguments.per_channel, damage=damage) if model else 0
@@ -187,7 +180,7 @@ def _write_steps(out, profile):
     """Write the moving picture of the README: the steps of the assignment's model on validation images."""
     if out.suffix != ".gif":
         raise ValueError(f"Expected --steps to end in .gif, got {out}: name the file to write.")
-    _start_keras()
+    start_keras()
     from denoise_utils.pictures import steps
 
     model = saving.load_model(profile.models / f"{profiles.TASK}_small.h5")

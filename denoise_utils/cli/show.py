@@ -47,7 +47,7 @@ def _card_lines(card):
         "input": card.get("input"),
         "data": ", ".join(f"{name} {sha256}" for name, sha256 in _dict(told.get("datasets")).items()),
         "split": card.get("split") or cards.describe_split(settings, _dict(card.get("test_scores"))),
-        "architecture": card.get("architecture"),
+        "architecture": str(card.get("architecture") or "").replace("None", "?"),
         "optimizer": " ".join(str(part) for part in rate if part is not None),
         "loss": settings.get("loss"),
         "batch": settings.get("batch_size"),

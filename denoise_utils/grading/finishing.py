@@ -1,6 +1,7 @@
 """What is made of grades once all are there: marks, pseudonyms, a record of them; and how one is forgotten."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -94,12 +95,14 @@ def forget(out, who):
 
 def _remove_traces(grades, gone):
     """Take the name of somebody who is forgotten out of what is said of the others."""
+    name = re.compile(rf"(?:(?<= as )|(?<=, )){re.escape(gone['submission'])}(?=, |$)")  # whole, not a part of another
     for row in grades.rows:
-        row["flags"] = [flag for flag in row["flags"] if not _names(flag, gone["submission"])]
+        row["flags"] = [_hide(flag, name) for flag in row["flags"]]
 
 
-def _names(flag, name):
-    return flag.startswith((everyone.TWIN, likeness.SAYS)) and name in flag
+def _hide(flag, name):
+    """Leave out who was like somebody, and keep that somebody was."""
+    return name.sub("another", flag) if flag.startswith((everyone.TWIN, likeness.SAYS)) else flag
 
 
 def _is_of(path, row, others):

@@ -15,6 +15,7 @@ CANVAS_ANONYMOUS = re.compile(
     r"(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_(?P<order>\d+)_(?P<file>.+)", re.S
 )
 CANVAS_TEXT = re.compile(r"(?P<name>\w+?)_(?P<late>LATE_)?(?P<number>\d+)_(?P<kind>text|link)\.html")
+CANVAS_ANONYMOUS_TEXT = re.compile(r"(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_(?P<kind>text|link)\.html")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def _moodle(name):
 
 
 def _canvas(name):
-    if match := CANVAS_TEXT.fullmatch(name):
+    if match := CANVAS_ANONYMOUS_TEXT.fullmatch(name) or CANVAS_TEXT.fullmatch(name):
         return _told(match, "Canvas", True)
     match = CANVAS_ANONYMOUS.fullmatch(name) or CANVAS.fullmatch(name)
     return _told(match, "Canvas", False) if match else None

@@ -1,18 +1,23 @@
 """Count the numbers that a model computes from none of its input: constants, which may be parameters in disguise.
 
-The model is evaluated in NumPy on images that have nothing in common. A channel, a row or a column of a tensor that is
-the same for all of them is a constant, whatever made it: settings, edges, rounded weights, activations of nothing.
+The model is evaluated in NumPy on images that have nothing in common, and on pictures, which look more like what it is
+for: a gate may open for these alone. A channel, a row or a column of a tensor that is the same for all of a group is a
+constant, whatever made it: settings, edges, rounded weights, activations of nothing.
 """
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from denoise_utils.opening import allow_list, precision
 from denoise_utils.opening.layers import TABLE, functions
 
+UNLIKE, PICTURES = 5, 4  # images that a model is evaluated on, and how many pictures behind them
+SAME = 0.03  # of the numbers of a channel, row or column: if no image changes any by more, it is constant
+SAME_FOR_PICTURES = 0.002  # they are more alike; and a gate that opens for them lets constants through as they are
 SIDE = 32  # of an image, where the model takes any
 MOST_NUMBERS = 40_000_000  # in all tensors of one image: more take long
 MOST_MULTIPLICATIONS = 3_000_000_000  # for one image
-SAME = 0.03  # of the numbers of a channel, row or column: if no image changes any by more, it is constant
 EXACT = 1e-6  # of a number here or there, which in an honest model are hardly ever constant
 FEW_VALUES = 8  # of those: where an activation saturates it takes few values
 DIGITS = 12  # binary digits by which two constants differ
@@ -27,19 +32,41 @@ def count_computed(made, shapes, num_inputs, weights):
         return None
     values = _draw_inputs(shapes, num_inputs)
     last = {one: place for place, call in enumerate(made) for one in call.inputs}
-    found, explained, seen = 0, {}, set()
+    tallies = [_Tally(slice(UNLIKE), SAME), _Tally(slice(UNLIKE, None), SAME_FOR_PICTURES)]
     for place, call in enumerate(made):
         if not all(one in values for one in call.inputs):  # of a model inside, on an input of its own
             continue
         stored = weights.get(id(call.config), [])
         output = values[call.output] = evaluate(call, stored, [values[one] for one in call.inputs])
-        phrases, share = _read_constants(output, seen)
-        found += 0 if TABLE[call.kind].repeats else phrases
-        explained[id(call.config)] = max(share * sum(one.size for one in stored), explained.get(id(call.config), 0))
+        for tally in tallies:
+            tally.add(call, sum(one.size for one in stored), output)
         for one in {*call.inputs, call.output}:
             if last.get(one, -1) <= place:
                 del values[one]
-    return max(found - int(sum(explained.values())), 0)
+    return max(tally.beyond for tally in tallies)
+
+
+@dataclass
+class _Tally:
+    """The constants that a group of images finds, and what the weights of their layers explain."""
+
+    group: slice
+    same: float
+    found: int = 0
+    explained: dict = field(default_factory=dict)  # by the id() of a layer's config
+    seen: set = field(default_factory=set)
+
+    def add(self, call, num_weights, output):
+        """Add what a call makes. A layer that some image changes somewhere explains no constant elsewhere."""
+        phrases, share = _read_constants(output[self.group], self.same, self.seen)
+        self.found += 0 if TABLE[call.kind].repeats(call.config) else phrases
+        place = id(call.config)
+        self.explained[place] = min(share * num_weights, self.explained.get(place, num_weights))
+
+    @property
+    def beyond(self):
+        """How many constants the weights do not explain."""
+        return max(self.found - int(sum(self.explained.values())), 0)
 
 
 def _is_long(made, shapes, weights):
@@ -53,15 +80,29 @@ def _is_long(made, shapes, weights):
 
 
 def _draw_inputs(shapes, num_inputs):
-    """Return {tensor: images} for the model's inputs: black, white, and others that have nothing in common."""
+    """Return {tensor: images} for the model's inputs: black, white, three of noise, then pictures."""
     rng, values = np.random.default_rng(0), {}
     for number in range(1, num_inputs + 1):
         shape = [side or SIDE for side in shapes[number]]
         noise = rng.random((3, *shape))
         noise[1] = 1 - noise[0]
         noise[2] = noise[2] < 0.5
-        values[number] = np.concatenate([np.zeros((1, *shape)), np.ones((1, *shape)), noise])
+        pictures = _draw_pictures(rng, PICTURES, shape)
+        values[number] = np.concatenate([np.zeros((1, *shape)), np.ones((1, *shape)), noise, pictures])
     return values
+
+
+def _draw_pictures(rng, number, shape):
+    """Return images (number, *shape): strokes under a cloth with some grain, no place of which is the same in two."""
+    places = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij"))
+    found = []
+    for brightness in np.geomspace(0.05, 1, number):
+        waves, phase, middle = rng.normal(0, 3, len(shape)), rng.uniform(0, 6), rng.uniform(-0.4, 0.4, len(shape))
+        cloth = brightness * (1.2 + np.sin(np.tensordot(waves, places, 1) + phase)) / 2.2
+        far = np.sqrt(((places.T - middle).T ** 2).sum(axis=0))
+        strokes = np.abs(far - rng.uniform(0.3, 0.7)) < 0.1
+        found.append((strokes + cloth + rng.uniform(0, 0.1, shape)) / 2.1)
+    return np.stack(found)
 
 
 def evaluate(call, weights, inputs):
@@ -81,17 +122,20 @@ def _activate(activation, x):
     return functions.WORDS[activation](x) if activation in functions.WORDS else x
 
 
-def _read_constants(output, seen):
-    """Return (the constants in a tensor, repetitions left out; their share of it); `seen` holds those read before."""
+def _read_constants(output, same, seen):
+    """Return (the constants in a tensor, repetitions left out; their share of it); `seen` holds those read before.
+
+    `same` is how far, relative to their size, numbers may be apart that count as one.
+    """
     output = output.astype(np.float64)
     middle = output.mean(axis=0)
     with np.errstate(all="ignore"):
         spread = np.nan_to_num(np.ptp(output, axis=0), nan=np.inf)
     constant = np.zeros(middle.shape, dtype=bool)
-    if _is_constant(spread, middle, ()):
+    if _is_constant(spread, middle, same, ()):
         slices, constant[...] = [_round(middle, spread.max())], True
     else:
-        slices = _find_slices(middle, spread, constant)
+        slices = _find_slices(middle, spread, same, constant)
     found = sum(_count_phrases(part, seen) for part in slices)
     exact = spread <= EXACT * np.abs(middle)
     scattered = _round(middle[exact], 0)
@@ -100,17 +144,17 @@ def _read_constants(output, seen):
     return found, float(np.mean(constant & (middle != 0)))
 
 
-def _is_constant(spread, middle, kept):
+def _is_constant(spread, middle, same, kept):
     """Say of each place along the axes `kept` whether no image changes what lies there by more than a little."""
     others = tuple(axis for axis in range(middle.ndim) if axis not in kept)
-    return spread.max(axis=others) <= SAME * np.sqrt((middle**2).mean(axis=others))
+    return spread.max(axis=others) <= same * np.sqrt((middle**2).mean(axis=others))
 
 
-def _find_slices(middle, spread, constant):
+def _find_slices(middle, spread, same, constant):
     """Return the channels, rows and columns of a tensor that are constant as a whole; mark them in `constant`."""
     found = []
     for axis in range(middle.ndim if middle.ndim > 1 else 0):
-        whole = _is_constant(spread, middle, (axis,))
+        whole = _is_constant(spread, middle, same, (axis,))
         if whole.any():
             others = tuple(other for other in range(middle.ndim) if other != axis)
             blur = np.compress(whole, spread, axis=axis).max(axis=others, keepdims=True)

@@ -14,7 +14,7 @@ from denoise_utils.opening.layers import TABLE, kinds
 
 FREE = 16  # numbers that act as weights and are none: if there are more, all are parameters
 BYTES = 4  # of a number that counts as one
-MOST_BITS = 8000  # of the structure: honest models have up to 3,500, and each weight in disguise takes some
+MOST_BITS = 8000  # of the structure: honest models have up to 4,100, and each weight in disguise takes some
 MOST_CALLS = 200  # of layers: more around fewer than ten parameters each are hardly a network
 ACT_IN_TRAINING = {
     *MODELS,

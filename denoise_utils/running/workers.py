@@ -181,7 +181,7 @@ def _free_port():
 def _start(name, address, plan, fit_data):
     arguments = name, address, plan, ((), {}) if "chief" in name else fit_data
     process = multiprocessing.get_context("spawn").Process(target=_be, args=arguments, name=name)
-    with open(plan.folder / "logs" / f"{name}.log", "a") as log, streams.send_to(log, 2):
+    with open(plan.folder / "logs" / f"{name}.log", "a", encoding="utf-8") as log, streams.send_to(log, 2):
         process.start()  # TensorFlow's first words there go to the log
     return process
 

@@ -65,9 +65,9 @@ def check_folder(path: Path, room: int = 1) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, atomically; what that cannot encode, of a file's name, is escaped."""
+    """Write `text` to `path` as UTF-8 with line ends as they are; what that cannot encode, of a name, is escaped."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def write_json(path: Path, content: dict | list) -> None:

@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # The second cell loads the libraries and tells the *profile*: full (all pictures) or quick (few). `profile.pick(a, b)` is `a` in the full one, else `b`.
@@ -77,7 +80,7 @@ print(f"{digits.label}: train {train.shape}, val {val.shape}, {train.dtype}")
 #
 # The [encoder](GLOSSARY.md#encoder) turns a picture into a few numbers, the [code](GLOSSARY.md#code). The [decoder](GLOSSARY.md#decoder) draws a picture from the code. The code is a [bottleneck](GLOSSARY.md#bottleneck): 784 pixels must pass through 32 numbers.
 #
-# A `Dense` layer computes for each output one weighted sum of *all* its inputs. [`relu`](GLOSSARY.md#relu) replaces what is negative by 0; without it, two layers could do no more than one. `Flatten` lays the pixels in one row; `Reshape` undoes it. [`sigmoid`](GLOSSARY.md#sigmoid) squeezes each pixel of the answer between 0 and 1.
+# A `Dense` layer computes for each output one weighted sum of *all* its inputs. [`relu`](GLOSSARY.md#relu), its [activation](GLOSSARY.md#activation), replaces what is negative by 0; without one, two layers could do no more than one. `Flatten` lays the pixels in one row; `Reshape` undoes it. [`sigmoid`](GLOSSARY.md#sigmoid) squeezes each pixel of the answer between 0 and 1.
 
 
 # %%
@@ -184,7 +187,7 @@ with saving.without_legacy_warning():
 # %% [markdown]
 # ## Save and load
 #
-# Every epoch was better than the one before, so the training ran to its end. The file holds the best epoch. `compile=False`: you want to use the model, not to train it.
+# Every epoch was better than the last, so the training ran on. The file holds the best epoch. `compile=False`: you want to use the model, not to train it.
 
 # %% tags=["trains"]
 loaded = keras.models.load_model(path, compile=False)

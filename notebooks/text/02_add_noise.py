@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # The second cell loads the libraries and tells how large this run is.
@@ -271,7 +274,7 @@ lessons.check(answer_2, is_grainy, hint, flat, 0.2, seed)
 # %% [markdown]
 # ### Exercise 3 (open): a noise of your own
 #
-# Invent a noise: rain, ink blots, a shadow, a torn corner. Write `add_mine(images, seed)`. Pictures must stay in the range, the same seed must give the same result, each picture must be hit differently, and the mean PSNR must lie between 10 and 16 dB. `evaluation.psnr(noisy, clean).mean()` measures it.
+# Invent a noise: rain, ink blots, a shadow, a torn corner. Write `add_mine(images, seed)`. Pictures stay in the range. The same seed gives the same result. Each picture is hit differently. The mean PSNR lies between 10 and 16 dB. `evaluation.psnr(noisy, clean).mean()` measures it.
 
 
 # %% tags=["exercise"]

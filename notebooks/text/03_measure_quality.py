@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # The second cell loads the libraries and tells how large this run is.
@@ -270,12 +273,15 @@ losses |= {"MSE": lambda y: (p - y) ** 2, "L1": lambda y: abs(p - y)}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 for name, loss in losses.items():
     mean_loss, pull = 0.3 * loss(1) + 0.7 * loss(0), -np.gradient(loss(1), before)
-    (line,) = left.plot(p, mean_loss, label=name)
+    (line,) = left.plot(p, mean_loss)
     right.plot(before, pull)
     left.plot(p[mean_loss.argmin()], mean_loss.min(), "o", color=line.get_color())
-left.legend(loc="upper left")
+    left.text(p[405], mean_loss[405], f"  {name}", color=line.get_color(), va="top")
+    side, top = ("right" if name == "MSE" else "left"), (before[pull.argmax()], pull.max())
+    right.text(*top, f"  {name} ", color=line.get_color(), ha=side, va="bottom")
 left.set(xlabel="answer p", ylabel="mean loss", ylim=(-0.05, 1.2))
-_ = right.set(xlabel="value before the sigmoid (-7: surely black)", ylabel="pull towards white")
+right.set(xlabel="value before the sigmoid (-7: surely black)", ylabel="pull towards white")
+_ = right.set_ylim(-0.05, 1.15)
 
 # %% [markdown]
 # BCE and MSE answer with the mean, .3, a grey that says "perhaps". L1 answers with the median, 0, and drops the stroke. Where the model is surely wrong, BCE pulls hardest, and the others hardly at all. That is why this course uses BCE. SSIM could be a loss, too. But it would forgive the gap that made another digit.

@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -345,6 +348,6 @@ lessons.check(lambda: answer_3, is_busy, hint)
 #
 # **References**
 #
-# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*, 2016. [arXiv:1603.07285](https://arxiv.org/abs/1603.07285)
-# - S. Ioffe, C. Szegedy: *Batch normalization*, 2015. [arXiv:1502.03167](https://arxiv.org/abs/1502.03167)
+# - V. Dumoulin, F. Visin (2016), *A guide to convolution arithmetic for deep learning*, [arXiv:1603.07285](https://arxiv.org/abs/1603.07285).
+# - S. Ioffe, C. Szegedy (2015), *Batch normalization*, [arXiv:1502.03167](https://arxiv.org/abs/1502.03167).
 # - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).

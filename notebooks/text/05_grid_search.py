@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -61,7 +64,7 @@ profile, seed = lessons.begin()
 # A search compares settings, so each training may be short. One training is called a trial. Trials are compared on the [validation set](GLOSSARY.md#validation-set), never on the test set. The score is the [excess](GLOSSARY.md#excess), the loss above its floor.
 
 # %%
-sizes = {"num_train": profile.search_train, "num_val": profile.search_val}
+sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1}
 pairs = noise.load_task(noise.assignment_task(), **sizes, seed=seed)
 train, val = pairs.train, pairs.val
 floor = float(evaluation.bce_floor(val.clean).mean())
@@ -214,7 +217,7 @@ told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items(
 lessons.claim("with 12 filters depth 1 beats depth 2", best[1] < best[2], told, profile)
 
 # %% [markdown]
-# At 12 filters depth 1 leads by .020, at 16 by .0009. More filters lead, too. It is one seed each: small gaps decide nothing. Why they lead, this search cannot tell.
+# At 12 filters depth 1 leads by .020, at 16 by .0009. More filters lead, too. One seed each: small gaps decide nothing.
 #
 # ## The best stands at the edge
 #
@@ -257,7 +260,7 @@ inside = min(best) < min(best[0], best[-1])
 lessons.claim("now the best learning rate lies inside", inside, told, profile)
 
 # %% [markdown]
-# The best three lie within .001: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides nothing. Batches of 16 and 4 epochs stand at the edge again: exercise 3 goes on.
+# The best three lie within .001: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides nothing. Batches of 16 and 4 epochs stand at the edge again. With leads this small we stop; exercise 3 goes on.
 #
 # ## Are epochs a setting?
 #
@@ -350,7 +353,7 @@ def builds_afresh(hypermodel):
 
 def has_searched(tuner):
     done = [one for one in tuner.oracle.trials.values() if one.status == "COMPLETED"]
-    return len(done) == 2 and builds_afresh(ProjectC())
+    return len(done) == 2 and builds_afresh(tuner.hypermodel)
 
 
 lessons.check(answer_2, has_searched, "Where is the model made, and where is it seeded?")
@@ -392,6 +395,6 @@ lessons.check(answer_3, lambda settings: excess_of(*settings) < log[0]["excess"]
 #
 # **References**
 #
-# - J. Bergstra, Y. Bengio: *Random search for hyper-parameter optimization*, JMLR 13, 2012. [jmlr.org](https://jmlr.org/papers/v13/bergstra12a.html)
-# - T. O'Malley et al.: *Keras Tuner*, 2019. [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner)
+# - J. Bergstra, Y. Bengio (2012), *Random search for hyper-parameter optimization*, JMLR 13, [jmlr.org](https://jmlr.org/papers/v13/bergstra12a.html).
+# - T. O'Malley et al. (2019), *Keras Tuner*, [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner).
 # - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).

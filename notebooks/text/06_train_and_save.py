@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -64,7 +67,8 @@ profile, seed = lessons.begin(["digit_judge"])
 # Most cells use a part of the training set, so that you need not wait.
 
 # %%
-pairs = noise.load_task(task, num_train=profile.num_train, num_val=profile.num_val, seed=seed)
+sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": 1}
+pairs = noise.load_task(task, **sizes, seed=seed)
 some = slice(profile.pick(12_000, None))
 noisy, clean = pairs.train.noisy[some], pairs.train.clean[some]
 val = pairs.val
@@ -374,6 +378,6 @@ lessons.check(lambda: answer_3, beats_project_c, hint)
 #
 # **References**
 #
-# - L. Prechelt: *Early stopping, but when?*, 1998. [doi:10.1007/3-540-49430-8_3](https://doi.org/10.1007/3-540-49430-8_3)
-# - P. Vincent et al.: *Extracting and composing robust features with denoising autoencoders*, 2008. [doi:10.1145/1390156.1390294](https://doi.org/10.1145/1390156.1390294)
+# - L. Prechelt (1998), *Early stopping, but when?*, [doi:10.1007/3-540-49430-8_3](https://doi.org/10.1007/3-540-49430-8_3).
+# - P. Vincent et al. (2008), *Extracting and composing robust features with denoising autoencoders*, [doi:10.1145/1390156.1390294](https://doi.org/10.1145/1390156.1390294).
 # - Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General).

@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -380,6 +383,6 @@ lessons.check(lambda: answer_3, beats_small, hint)
 #
 # **References**
 #
-# - S. Ioffe and C. Szegedy: *Batch normalization: accelerating deep network training by reducing internal covariate shift*, 2015. [arXiv:1502.03167](https://arxiv.org/abs/1502.03167)
-# - K. He, X. Zhang, S. Ren and J. Sun: *Delving deep into rectifiers*, 2015 (a slope that is learned). [arXiv:1502.01852](https://arxiv.org/abs/1502.01852)
+# - S. Ioffe and C. Szegedy (2015), *Batch normalization: accelerating deep network training by reducing internal covariate shift*, [arXiv:1502.03167](https://arxiv.org/abs/1502.03167).
+# - K. He, X. Zhang, S. Ren and J. Sun (2015), *Delving deep into rectifiers* (a slope that is learned), [arXiv:1502.01852](https://arxiv.org/abs/1502.01852).
 # - Project W: [vtortega/Denoising-autoencoder](https://github.com/vtortega/Denoising-autoencoder).

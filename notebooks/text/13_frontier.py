@@ -11,7 +11,7 @@
 #
 # "Small beats big" is easily said. It depends on what you count, on how long each was trained, and on luck. Here are the trained models of the assignment's noise.
 #
-# **You will learn** to draw a frontier on two axes of cost, to find who is dominated, and to tell the luck of the pictures from the luck of the seed.
+# **You will learn** to draw a frontier on two axes of cost, and to find who is dominated. You tell the luck of the pictures from that of the seed.
 #
 # **You need** notebooks 03, 04 and 11.
 #
@@ -33,13 +33,16 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
 #
-# Everything here was trained before. `project_w` is the big model of project W, `project_c` that of project C, `big` a U-Net, `medium` a small U-shaped network; `tiny`, `square` and `small` are weight-tied; `cap_baseline` is notebook 06's (it and `project_c` are the best of three).
+# Everything here was trained before. `project_w` is the big model of project W, `project_c` that of project C, `big` a U-Net, `medium` a small U-shaped network. `tiny`, `square` and `small` are weight-tied. `cap_baseline` is notebook 06's; it and `project_c` are the best of three.
 
 # %%
 import matplotlib.pyplot as plt
@@ -203,7 +206,7 @@ if spread:
     lessons.claim("project W leads by more than three spreads", lead > 3, here, profile)
 
 # %% [markdown]
-# > **Correction.** An earlier edition named only the rivals that it beat, set "+49.9 sd" beside them from three seeds, and drew a floor of 2,000 pictures beside losses on 6,000. A spread from three seeds is itself uncertain by half: read "far" or "near", not the number.
+# > **Correction.** An earlier edition named only the rivals that it beat, with "+49.9 sd" from three seeds. It drew a floor of 2,000 pictures beside losses on 6,000. A spread from three seeds is itself uncertain by half: read "far" or "near", not the number.
 #
 # ## What the cap hides
 #

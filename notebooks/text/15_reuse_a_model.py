@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -286,7 +289,7 @@ lessons.check(answer_1, len(corners), "corners at 0, 14, 28, ... and the last at
 # %% [markdown]
 # ### Exercise 2 (medium)
 #
-# Scans are often dark ink on white paper in bytes from 0 to 255. Write the function that brings such pictures (N, H, W) to what the model knows, lets it clean them, and gives them back as they came: bytes, dark on white.
+# Scans are often dark ink on white paper in bytes from 0 to 255. Write the function that brings such pictures (N, H, W) to what the model knows. It lets it clean them, and gives them back as they came: bytes, dark on white.
 
 
 # %% tags=["exercise"]

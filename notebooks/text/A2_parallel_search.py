@@ -33,8 +33,11 @@ if not importlib.util.find_spec("denoise_utils"):
     wanted = f"denoise-utils[course] @ git+{REPOSITORY}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted], check=True)
     if "google.colab" in sys.modules:
-        print("Colab: TensorFlow and Keras were upgraded. If an import below fails, choose")
-        print("Runtime > Restart session, then begin again with this cell.")
+        print("Colab: Keras was upgraded. If an import fails: Runtime > Restart session.")
+
+from denoise_utils import lessons
+
+lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 
 # %% [markdown]
 # ## Begin
@@ -63,8 +66,8 @@ profile, seed = lessons.begin()
 # %% tags=["trains"]
 grid = {"filters": [12, 20], "depth": [1], "optimizer": ["adam"], "batch_size": [32, 128]}
 grid |= {"learning_rate": [4e-3], "epochs": [profile.pick(4, 1)]}
-sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "seed": seed}
-pairs = noise.load_task(noise.assignment_task(), **sizes)
+sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1}
+pairs = noise.load_task(noise.assignment_task(), **sizes, seed=seed)
 results, walls, starts = {}, {}, {}
 with tempfile.TemporaryDirectory() as folder:
     begun = time.perf_counter()
@@ -242,5 +245,5 @@ lessons.check(answer_3, pays_little, "Print machines, wall time and price for 8 
 #
 # **References**
 #
-# - T. O'Malley et al.: *Keras Tuner*, 2019. [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner)
-# - R. L. Graham: *Bounds on multiprocessing timing anomalies*, 1969. [doi:10.1137/0117039](https://doi.org/10.1137/0117039)
+# - T. O'Malley et al. (2019), *Keras Tuner*, [github.com/keras-team/keras-tuner](https://github.com/keras-team/keras-tuner).
+# - R. L. Graham (1969), *Bounds on multiprocessing timing anomalies*, [doi:10.1137/0117039](https://doi.org/10.1137/0117039).

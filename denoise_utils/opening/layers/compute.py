@@ -1,6 +1,6 @@
 """What the layers compute, in NumPy: enough to find what no input changes (opening/constants.py), not to denoise with.
 
-Places between pixels are taken from the nearest one, whatever the interpolation: a constant stays one all the same.
+Places between pixels lie on lines from one to the next, whatever the interpolation: a constant stays one all the same.
 """
 
 import numpy as np
@@ -127,15 +127,16 @@ def pool_all(reduce):
 
 
 def upsample(config, weights, x):
-    """Repeat each pixel."""
-    rows, columns = entry.pair(config["size"])
-    return x.repeat(rows, axis=1).repeat(columns, axis=2)
+    """Repeat each pixel, or draw lines between them."""
+    for axis, times in zip((1, 2), entry.pair(config["size"]), strict=True):
+        x = windows.stretch(x, axis, times * x.shape[axis], config.get("interpolation", "nearest"))
+    return x
 
 
 def resize(config, weights, x):
-    """Take the nearest pixel."""
+    """Take the nearest pixels, or draw lines between them."""
     for axis, side in ((1, config["height"]), (2, config["width"])):
-        x = np.take(x, np.arange(side) * x.shape[axis] // side, axis=axis)
+        x = windows.stretch(x, axis, side, config.get("interpolation", "bilinear"))
     return x
 
 

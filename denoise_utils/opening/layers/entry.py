@@ -126,7 +126,7 @@ class Entry:
     statistics: int = 0  # how many of its last weights are statistics, which no step of training changes
     kernels: int = 0  # how many of its first weights multiply, at every place of the output
     at_input: bool = False  # or, of a transposed layer, of the input
-    repeats: bool = False  # it makes no numbers that were not in its input
+    repeats: Callable = lambda config: False  # whether it makes no numbers that were not in its input
 
     def __post_init__(self):
         object.__setattr__(self, "settings", kinds.COMMON | self.settings)

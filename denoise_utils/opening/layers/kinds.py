@@ -74,6 +74,11 @@ def _count_large(value):
     return int(is_real(value) and value > MOST_USUAL)
 
 
+def side():
+    """Admit a whole number of pixels, of which more than the usual ones act as a weight."""
+    return Kind(whole().says, whole().fits, chosen=_count_large)
+
+
 def wholes(least=-MOST, most=MOST):
     """Admit a whole number, or a list of some."""
     says = f"a whole number from {least:,} to {most:,}, or a list of them"

@@ -118,13 +118,13 @@ LAYERS = {
         _upsampling,
         _see_upsampling,
         compute.last(compute.upsample),
-        repeats=True,
+        repeats=lambda config: config.get("interpolation", "nearest") == "nearest",
     ),
     "Resizing": Entry(
         FORMAT
         | {
-            "height": kinds.whole(),
-            "width": kinds.whole(),
+            "height": kinds.side(),
+            "width": kinds.side(),
             "interpolation": kinds.word(" ".join([*INTERPOLATIONS, "area"])),
             "crop_to_aspect_ratio": SWITCH,
             "pad_to_aspect_ratio": SWITCH,

@@ -1,5 +1,7 @@
 """How a window slides over a side of an image, and a transposed one spreads it: what is left, what a cut changes."""
 
+import numpy as np
+
 from denoise_utils.opening.layers import entry
 from denoise_utils.opening.layers.entry import Side
 
@@ -66,3 +68,14 @@ def spread_side(side, wide, stride, same, extra):
     left = stride * (side.left - 1) + wide - before
     right = length - (stride * (side.length - side.right) - before)
     return Side(length, scale, max(left, 0), max(right, 0))
+
+
+def stretch(x, axis, side, interpolation):
+    """Bring an axis to another length: "nearest" repeats pixels, all others are taken for lines between them."""
+    if interpolation == "nearest":
+        return np.take(x, np.arange(side) * x.shape[axis] // side, axis=axis)
+    place = np.clip((np.arange(side) + 0.5) * x.shape[axis] / side - 0.5, 0, x.shape[axis] - 1)
+    before = np.floor(place).astype(int)
+    after = np.minimum(before + 1, x.shape[axis] - 1)
+    part = (place - before).reshape([-1 if one == axis else 1 for one in range(x.ndim)])
+    return (1 - part) * np.take(x, before, axis=axis) + part * np.take(x, after, axis=axis)

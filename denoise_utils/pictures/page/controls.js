@@ -145,7 +145,7 @@ fillGallery("garments", garments, found.garments.labels.map(label => GARMENTS[la
 for (const [name, { title }] of Object.entries(NOISES)) addChoice("noises", name, element("span", title), null, chooseNoise);
 for (const { name, parameters, multiplications, states } of found.models) {
   const steps = states.length > 1 ? `, ${states.length} steps` : ", no steps";
-  const counts = `${parameters.toLocaleString("en")} parameters, ${(multiplications / 1e6).toFixed(1)} million multiplications${steps}`;
+  const counts = `${parameters.toLocaleString("en")} parameters, ${(multiplications / 1e6).toFixed(1)} million multiplications at 28 × 28${steps}`;
   addChoice("models", name, element("span", element("strong", name), [element("small", counts)]), null, chooseModel);
 }
 

@@ -198,6 +198,7 @@ function play(id) {
   find(id).lastElementChild.textContent = "Pause";
   if (step === end) goTo(start);
   timer = setInterval(() => {
+    if (!shown.pictures[step + direction]) return; // a slow machine has not made it yet
     goTo(step + direction);
     if (step === end) stop();
   }, 280);
