@@ -30,7 +30,8 @@ def test_committed_models_show_their_card_and_every_layer(path):
     card, text = saving.read_card(path), show.describe(path)
     assert text.startswith(f"{path.name}: {card['parameters']:,} parameters, ") and "WARNING" not in text
     flat = " ".join(text.split())
-    for said in (card["task"], card["architecture"].replace("None", "?"), card["limits"], card["machine"], card["sha256"], "keras 3."):
+    shapes = card["architecture"].replace("None", "?")
+    for said in (card["task"], shapes, card["limits"], card["machine"], card["sha256"], "keras 3."):
         assert said in flat
     for sha256 in card["settings"]["data"]["datasets"].values():
         assert sha256 in flat
