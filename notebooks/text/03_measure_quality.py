@@ -276,10 +276,10 @@ for name, loss in losses.items():
     (line,) = left.plot(p, mean_loss, "o-", markevery=[mean_loss.argmin()])
     right.plot(before, pull)
     left.text(p[405], mean_loss[405], f"  {name}", color=line.get_color(), va="top")
-    right.text(before[pull.argmax()] + 0.3, pull.max() + 0.01, name, color=line.get_color())
+    place = {"BCE": (-6.7, 1.02), "MSE": (-2.9, 0.3), "L1": (-0.4, 0.16)}[name]
+    right.text(*place, name, color=line.get_color())
 left.set(xlabel="answer p", ylabel="mean loss", ylim=(-0.05, 1.2))
-right.set(xlabel="value before the sigmoid (-7: surely black)", ylabel="pull towards white")
-_ = right.set_ylim(-0.05, 1.15)
+_ = right.set(xlabel="before the sigmoid", ylabel="pull towards white", ylim=(-0.05, 1.15))
 
 # %% [markdown]
 # BCE and MSE answer with the mean, .3, a grey that says "perhaps". L1 answers with the median, 0, and drops the stroke. Where the model is surely wrong, BCE pulls hardest, and the others hardly at all. That is why this course uses BCE. SSIM could be a loss, too. But it would forgive the gap that made another digit.
