@@ -168,11 +168,11 @@ def score(images: np.ndarray, pairs: Pairs, judge: "keras.Model | None" = None) 
     """
     errors, ssims = mse(images, pairs.clean), ssim(images, pairs.clean)
     psnrs = _decibels(errors)
-    mean_bce, floor = float(bce(images, pairs.clean).mean()), float(bce_floor(pairs.clean).mean())
+    mean_bce = float(bce(images, pairs.clean).mean())
     return {
         "images": len(images),
         "bce": mean_bce,
-        "excess": mean_bce - floor,
+        "excess": mean_bce - float(bce_floor(pairs.clean).mean()),
         "mse": float(errors.mean()),
         "psnr": float(psnrs.mean()),
         "psnr_sd": float(psnrs.std()),

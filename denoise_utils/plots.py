@@ -11,13 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from denoise_utils import evaluation, models
-from denoise_utils.measures.table import MEASURES
 from denoise_utils.opening import allow_list
 
 if TYPE_CHECKING:
     import keras
 
-    from denoise_utils.training import Run
 
 COLOURS = {
     "Conv2D": "#9ecae1",
@@ -63,25 +61,6 @@ def show_images(
                 axis.set_title(titles[column], fontsize=8, pad=2)
         line[0].text(-0.12, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
     figure.tight_layout(pad=0.3)
-    return _note(figure, label)
-
-
-def show_curves(
-    runs: "dict[str, Run]", floor: float | None = None, label: str = "", loss: str = MEASURES["bce"].axis
-) -> Figure:
-    """Draw loss and validation loss by epoch of `runs` (name to run), with the loss floor; `loss` names the axis."""
-    figure, axes = plt.subplots(figsize=(7, 3.6))
-    for number, (name, run) in enumerate(runs.items()):
-        epochs = np.arange(1, len(run.history) + 1)
-        colour = f"C{number}"
-        axes.plot(epochs, [log["loss"] for log in run.history], "--", color=colour, alpha=0.6)
-        axes.plot(epochs, [log["val_loss"] for log in run.history], color=colour, label=name)
-        axes.plot(run.best["epoch"], run.best["val_loss"], "o", color=colour, markersize=5)
-    if floor is not None:
-        axes.axhline(floor, color="0.4", linestyle=":", label=f"floor {floor:.4f}")
-    axes.set(xlabel="epoch", ylabel=loss, title="solid: validation, dashed: training, dot: best")
-    axes.legend()
-    figure.tight_layout()
     return _note(figure, label)
 
 

@@ -58,7 +58,9 @@ def test_every_package_that_is_imported_is_declared():
     distributions, asked = importlib.metadata.packages_distributions(), declared()
     scripts = [path for folder in ("benchmarks", "notebooks", "docs/website") for path in (ROOT / folder).glob("*.py")]
     ours = {"denoise_utils", "tests", "making", *(script.stem for script in scripts)}
-    rooms = [path for folder in ("notebooks/making", "tests") for path in (ROOT / folder).glob("*.py")]
+    rooms = [
+        path for folder in ("notebooks/making", "notebooks/text", "tests") for path in (ROOT / folder).glob("*.py")
+    ]
     for path in {*MODULES, *scripts, *rooms} - {OPENS}:
         for name in imported(path) - set(sys.stdlib_module_names) - ours:
             found = {normal(one) for one in distributions.get(name, [name])}

@@ -1,7 +1,5 @@
 """Figures: they draw what they are given, name their data, and close nothing half-written."""
 
-from types import SimpleNamespace
-
 import keras
 import matplotlib
 import pytest
@@ -47,14 +45,6 @@ def test_diagram_names_the_inputs_of_what_takes_others_than_the_layer_before():
     assert not any(
         "of" in text for text in texts(plots.draw_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])))
     )
-
-
-def test_curves_and_lines_have_labels_and_units():
-    history = [{"loss": 0.3, "val_loss": 0.2}, {"loss": 0.2, "val_loss": 0.1}]
-    run = SimpleNamespace(history=history, best={"epoch": 2, "val_loss": 0.1})
-    figure = plots.show_curves({"one": run}, 0.05, "MNIST")
-    assert figure.axes[0].get_xlabel() and "nats per pixel" in figure.axes[0].get_ylabel()
-    assert "MNIST" in texts(figure)
 
 
 def test_titles_stand_over_the_first_row(digits):
