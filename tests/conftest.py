@@ -70,6 +70,26 @@ def small_quick(monkeypatch):
     monkeypatch.setattr(profiles, "load_profile", lambda name=None: tiny)
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium that selenium drives; skips where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium here, which opens pages in a browser")
+    from selenium.webdriver.chrome.service import Service
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no Chromium and chromedriver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for option in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(driver)) as opened:
+        opened.set_script_timeout(120)
+        yield opened
+
+
 LONGEST = ("notebooks", "execute", "grading", "workers", "kills", "commands", "bad_input")
 
 

@@ -145,7 +145,8 @@ def test_canvas_class_of_thirty(tmp_path, content):
     assert {name: (row["verdict"], row["late"]) for name, row in rows.items()} == expected and len(expected) == 30
     assert "the newest of 2; older: model.h5" in rows["Sura, Given, s0"]["notes"]
 
-    assert "the same file as the course's baseline" in rows["Öz, Jürgen, s605"]["flags"]  # and no marks for it alone
+    assert "the same pictures as the course's baseline" in rows["Öz, Jürgen, s605"]["notes"]
+    assert not rows["Öz, Jürgen, s605"]["flags"]  # who runs a lesson unchanged gets it
 
     head, points, *canvas = read_csv_lines(tmp_path / "out" / "canvas.csv")
     assert (
@@ -155,7 +156,7 @@ def test_canvas_class_of_thirty(tmp_path, content):
     by_id = {line[1]: line for line in canvas}
     assert {"500", "523", "601", "605"} < by_id.keys() and by_id["500"][2:4] == ["s0", "0@x.org"]
     assert all(line[5] == "" or 0 <= float(line[5]) <= float(points[5]) for line in canvas)
-    assert by_id["500"][5] == "0" and by_id["605"][5] == "40" and by_id[""][5] == ""
+    assert by_id["500"][5] == "0" and by_id["605"][5] == "60" and by_id[""][5] == ""
 
     grades, _ = finishing.read(tmp_path / "out")
     assert cli.main(["grade", "--forget", "s605", "--out", str(tmp_path / "out")]) == 0

@@ -1,7 +1,6 @@
 """The playground page in a real browser: its numbers are Keras's, its controls work, nothing leaves it."""
 
 import json
-import shutil
 
 import keras
 import numpy as np
@@ -14,11 +13,6 @@ from tests.conftest import ROOT
 from tests.making import save
 from tests.pages import COMMITTED, contrast
 
-selenium = pytest.importorskip("selenium", reason="no selenium here, which opens the page in a browser")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium and chromedriver here")
-OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 TIED = [name for name in page.MODELS if name != "clutter_cap_baseline"]
 
 # Starts a worker of its own from the page's code, hands it the networks, asks, and returns the answers.
@@ -36,22 +30,6 @@ own.postMessage({ networks: networks || { ...models, judge: found.judge } });
 const read = ask.read && ask.read.map(picture => Float32Array.from(picture));
 own.postMessage({ ...ask, ...(read ? { read } : { clean: Float32Array.from(ask.clean) }) });
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_script_timeout(120)
-    yield driver
-    driver.quit()
 
 
 def open_page(browser, width=1280, scheme="light"):
