@@ -45,6 +45,30 @@ def test_assignment_says_what_the_code_asks_for():
     assert f"{given.timeout} seconds of one processor core and {given.memory // 1000} GB" in text
 
 
+TOLD = {  # besides ASSIGNMENT.md: prose that names the cap, and is to be rewritten when profiles.CAP is another
+    *("README.md", "docs/students.md", "docs/teaching.md", "notebooks/GLOSSARY.md"),
+    *(f"notebooks/text/{name}.py" for name in ("00_first_autoencoder", "04_count_parameters", "05_grid_search")),
+    *(
+        f"notebooks/text/{name}.py"
+        for name in ("06_train_and_save", "10_colour", "11_weight_tying", "14_budget_report")
+    ),
+}
+
+
+def test_prose_that_names_the_cap_names_the_one_of_the_code():
+    paths = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "notebooks" / "GLOSSARY.md"]
+    paths += (ROOT / "notebooks" / "text").glob("*.py")
+    naming = {path for path in paths if f"{profiles.CAP:,}" in path.read_text(encoding="utf-8")}
+    assert {path.relative_to(ROOT).as_posix() for path in naming} == TOLD
+
+
+def test_readme_quotes_the_mean_of_three_seeds():
+    (told,) = re.findall(r"mean of\s+our three: ([\d.]+) dB", (ROOT / "README.md").read_text(encoding="utf-8"))
+    with open(ROOT / "reports" / "goals.csv", encoding="utf-8") as file:
+        (mean,) = {row["mean"] for row in csv.DictReader(file) if row["goal"] == "clutter_small, PSNR"}
+    assert told == f"{float(mean):.1f}"
+
+
 def test_assignment_lists_what_is_admitted():
     text = (ROOT / "ASSIGNMENT.md").read_text(encoding="utf-8")
     listed = text.partition("## Layers that are admitted")[2].partition("\n## ")[0]

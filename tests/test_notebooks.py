@@ -73,6 +73,14 @@ def test_notebooks_run_from_top_to_bottom(project, chosen):
         assert not [o for o in streams if o.get("name") == "stderr"], path.name
 
 
+@pytest.mark.stress
+@pytest.mark.parametrize("name", NAMES)
+def test_each_notebook_runs_by_itself(project, name):
+    """As the first that somebody opens: the course's models are there, and no results of others."""
+    code, printed = execute(project, name)
+    assert code == 0, printed[-4000:]
+
+
 def read_number(text):
     """Return a number of a .csv, None for nothing, or the text."""
     for kind in (int, float):
