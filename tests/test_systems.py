@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from denoise_utils.grading import lying, names, roster, submissions
+from denoise_utils.grading import handed_in, names, roster, submissions
 from tests import classes
 
 X = b"\x89HDF"
@@ -26,7 +26,7 @@ def find(path, people=None):
     ],
 )
 def test_names_of_moodle(name, told):
-    (found,) = names.identify([lying.Top(name, is_folder=name.endswith("_"))])
+    (found,) = names.identify([handed_in.Top(name, is_folder=name.endswith("_"))])
     assert (found.name, found.system, found.number, found.file, found.late, found.is_comment) == told
 
 
@@ -44,7 +44,7 @@ def test_names_of_moodle(name, told):
     ],
 )
 def test_names_of_canvas(name, told):
-    (found,) = names.identify([lying.Top(name)])
+    (found,) = names.identify([handed_in.Top(name)])
     assert found.system == "Canvas"
     assert (found.name, found.number, found.file, found.order, found.late, found.is_comment) == told
 
@@ -163,7 +163,7 @@ def test_archive_is_bounded_before_anything_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(submissions, "MAX_FILE", 1_000_000)
     found = find(path)
     assert found["ada"].verdict == "REFUSED" and "got 2 MB" in found["ada"].reason and found["ben"].file
-    monkeypatch.setattr(lying, "MAX_UNPACKED", 1_000_000)
+    monkeypatch.setattr(handed_in, "MAX_UNPACKED", 1_000_000)
     with pytest.raises(ValueError, match="got 2 and 2,000,004: unpack it yourself"):
         submissions.find_submissions(path)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from denoise_utils.grading import lying, names
+from denoise_utils.grading import handed_in, names
 from denoise_utils.grading.roster import Person, Roster
 from denoise_utils.measures.verdicts import Verdict
 
@@ -19,7 +19,7 @@ class Submission:
     """What one person handed in: the .h5 that counts, or the reason why there is none."""
 
     name: str  # what tables call it
-    file: lying.File | None = None
+    file: handed_in.File | None = None
     verdict: Verdict | None = None
     reason: str = ""
     others: tuple[str, ...] = ()  # the names of older .h5 files beside the one that counts
@@ -33,7 +33,7 @@ class Submission:
 class _Part:
     """One Top of the class with what its name says."""
 
-    top: lying.Top
+    top: handed_in.Top
     identity: names.Identity
     person: Person | None  # of the roster
 
@@ -61,10 +61,10 @@ def is_class(path):
 def _list(path):
     """Return the Tops at `path`; none if it is a single file, be it a model that somebody compressed."""
     if path.is_dir():
-        return lying.list_folder(path)
-    if not path.is_file() or not lying.is_archive(path):
+        return handed_in.list_folder(path)
+    if not path.is_file() or not handed_in.is_archive(path):
         return []
-    tops = lying.list_archive(path)
+    tops = handed_in.list_archive(path)
     is_one = len(tops) == 1 and not tops[0].is_folder and not names.identify(tops)[0].system
     return [] if is_one else tops
 
@@ -80,7 +80,7 @@ def find_submissions(path, people=None):
     path = Path(path)
     tops = _list(path)
     if path.is_file() and not tops:
-        one = replace(lying.look_at(path.resolve()), name=path.name)  # a student's own link is followed
+        one = replace(handed_in.look_at(path.resolve()), name=path.name)  # a student's own link is followed
         return [_check_file(path.name, one)]
     if not path.exists():
         raise FileNotFoundError(
@@ -96,7 +96,7 @@ def find_submissions(path, people=None):
 
 def as_reference(title, path):
     """Return the Submission of a known model at `path`, to compare with."""
-    return Submission(title, lying.look_at(Path(path).resolve()))
+    return Submission(title, handed_in.look_at(Path(path).resolve()))
 
 
 def _find_all(tops, roster):
@@ -142,7 +142,7 @@ def _is_text_only(parts):
 
 def _find_plain(top):
     """Return the Submission of a file or folder whose name says nothing of any system."""
-    if top.name.startswith(".") and top.fault != lying.LEADS_OUT:
+    if top.name.startswith(".") and top.fault != handed_in.LEADS_OUT:
         return Submission(top.name, None, Verdict.LEFT_OUT, "it is hidden")
     if top.fault:
         return _refuse(top.name, top.fault)
@@ -155,7 +155,7 @@ def _find_plain(top):
 
 def _refuse(name, fault):
     """Return the Submission of what is there and is not looked into."""
-    if fault == lying.LINK:
+    if fault == handed_in.LINK:
         return Submission(name, None, Verdict.REFUSED, "Expected a file or a folder, got a link: hand in the .h5.")
     return Submission(name, None, Verdict.BROKEN, f"Expected a folder that can be read, got: {fault}.")
 
@@ -199,7 +199,7 @@ def _check_file(name, file):
     """Return the Submission of a file, which must be a plain one and not huge."""
     if PurePath(file.name).suffix != ".h5":
         return Submission(name, None, Verdict.BROKEN, _explain_name(file.name))
-    if file.fault == lying.LINK:
+    if file.fault == handed_in.LINK:
         reason = f"Expected a file, got a link: {file.name}. Hand in the .h5 itself."
         return Submission(name, None, Verdict.REFUSED, reason)
     if file.fault:
