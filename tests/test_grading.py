@@ -228,6 +228,17 @@ def test_seed_and_own_pairs_make_another_exam(tmp_path, clutter):
     assert settings["cap"] == 10 and settings["judge"] is None and np.array_equal(pairs.clean, own.test.clean)
 
 
+@pytest.mark.stress
+def test_honest_model_of_many_steps_stays_below_a_gigabyte(tmp_path):
+    """All images at once took 2.27 GB."""
+    (tmp_path / "class").mkdir()
+    shutil.copy(ROOT / "models" / "clutter_small.h5", tmp_path / "class")
+    options = ["--profile", "full", "--images", "2000", "--jobs", "1", "--seed", "1"]
+    assert cli.main(["grade", str(tmp_path / "class"), "--out", str(tmp_path / "out"), *options]) == 0
+    row = read_grades(tmp_path / "out")["clutter_small.h5"]
+    assert row["verdict"] == "PASS" and 100 < float(row["megabytes"]) < 1000
+
+
 def test_change_in_any_room_has_everything_graded_again(tmp_path, monkeypatch):
     monkeypatch.setattr(exam, "PACKAGE", tmp_path / "package")
     shutil.copytree(ROOT / "denoise_utils", exam.PACKAGE)
