@@ -2,12 +2,18 @@
 
     make bench        # or: python benchmarks/grading.py [--images N]
 
-Each file is graded twice: in a process forked from one that has Keras, and in one that starts from nothing. Processor
-seconds hardly depend on what else runs.
+Each file is graded twice: in a process forked from one that has Keras, and in one that starts from nothing, as all did
+before; and its memory is measured with 256 images at a time, as it was before. Processor seconds hardly depend on what
+else runs.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
+
+import numpy as np
 
 from denoise_utils import profiles, saving
 from denoise_utils.grading import everyone, exam, submissions
@@ -15,6 +21,12 @@ from denoise_utils.system import files
 
 HANDINS = ("clutter_cap_baseline", "clutter_project_c", "clutter_tiny", "clutter_small")
 CLASS, CORES = 300, 2
+BEFORE = """
+import resource, sys, numpy as np
+from denoise_utils import evaluation, saving
+evaluation.predict(saving.load_model(sys.argv[1]), np.load(sys.argv[2]), 256)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+"""
 
 
 def grade(found, pairs, profile, fork):
@@ -23,6 +35,16 @@ def grade(found, pairs, profile, fork):
     with tempfile.TemporaryDirectory() as kept:
         grades = everyone.grade(found, pairs, kept, cap=profiles.CAP, judge=judge, fork=fork)
     return {row["submission"]: row for row in grades.rows}
+
+
+def measure_before(path, noisy):
+    """Return the megabytes that a process takes which cleans 256 images at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "noisy.npy"
+        np.save(images, noisy)
+        program = [sys.executable, "-c", BEFORE, path, images]
+        done = subprocess.run(program, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return float(done.stdout.split()[-1])
 
 
 def main():
@@ -34,19 +56,20 @@ def main():
     found = [submissions.as_reference(name, profile.models / f"{name}.h5") for name in HANDINS]
     pairs = exam.load_exam(profiles.TASK, seed=exam.PUBLIC_SEED, num_images=images, profile=profile)
     forked, alone = (grade(found, pairs, profile, fork) for fork in (True, False))
+    noisy = pairs.test.noisy
     minutes = CLASS * forked[HANDINS[0]]["seconds"] / CORES / 60
     lines = [
         "# What a hand-in costs the grader",
         "",
         f"Made by `make bench` on {saving.machine()}: processor seconds and megabytes of one process, for {images:,} "
-        "images. *Forked*: from a process that has Keras already, as the grader does on Linux; else each starts from "
-        "nothing.",
+        "images. *Forked*: from a process that has Keras already, as the grader does on Linux. *Before*, each started "
+        "from nothing, and took 256 images at a time.",
         "",
-        "| hand-in | parameters | seconds, forked | megabytes | seconds, from nothing | megabytes |",
+        "| hand-in | parameters | seconds, forked | megabytes | seconds, before | megabytes, before |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name in HANDINS:
-        one, other = forked[name], alone[name]
+        one, other = forked[name], alone[name] | {"megabytes": measure_before(profile.models / f"{name}.h5", noisy)}
         cells = [f"{row['seconds']:.1f} | {row['megabytes']:,.0f}" for row in (one, other)]
         lines.append(f"| {name} | {one['parameters']:,} | {' | '.join(cells)} |")
     lines += ["", f"{CLASS} like the first, on {CORES} idle cores: about {minutes:.0f} minutes."]
