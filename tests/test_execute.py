@@ -122,6 +122,7 @@ lessons.check(lambda: double(2), 4, "twice")
 SOLVED = "# %% exercise 1\nanswer = 3\n\n# %% exercise 2\ndef double(number):\n    return 2 * number\n"
 
 
+@pytest.mark.stress
 def test_solutions_are_put_in_and_held_to_the_checks(project):
     text = project / "notebooks" / "text" / "00_asking.py"
     solutions = project / "notebooks" / "solutions" / "00_asking.py"

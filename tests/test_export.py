@@ -10,7 +10,7 @@ from denoise_utils.pictures import export
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("ending", [".onnx", ".tflite"])
+@pytest.mark.parametrize("ending", [".onnx", pytest.param(".tflite", marks=pytest.mark.stress)])
 def test_exported_model_gives_the_same_pictures(tmp_path, digits, ending):
     if export.missing(ending):
         pytest.skip(f"{', '.join(export.missing(ending))} not installed")

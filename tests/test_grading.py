@@ -20,7 +20,7 @@ from denoise_utils.system import escaping
 from tests import handins
 from tests.conftest import ROOT
 
-OPTIONS = ["--profile", "quick", "--seed", "1", "--images", "60", "--jobs", "2", "--timeout", "25"]
+OPTIONS = ["--profile", "quick", "--seed", "1", "--images", "60", "--jobs", "2", "--timeout", "15"]
 
 
 REFERENCES = ["the course's baseline", "an earlier course project"]
@@ -110,6 +110,7 @@ def test_self_check_says_what_to_do_in_its_exit_code_too(graded, tmp_path, capsy
     assert ("Take parameters out" in printed) == (name == "over")
 
 
+@pytest.mark.stress
 def test_interruption_keeps_what_is_finished_and_leaves_no_process(graded, tmp_path):
     folder, out, _ = graded
     shutil.copytree(out, tmp_path / "out")

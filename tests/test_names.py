@@ -112,6 +112,7 @@ def test_warning_of_an_odd_name_is_one_line(tmp_path, digits, capsys):
     assert said.startswith("warning: Expected two lines\\x1b.h5 as its card") and len(said.splitlines()) == 1
 
 
+@pytest.mark.stress
 def test_report_scores_and_writes_every_name(folder, tmp_path):
     (folder / "broken\u202e\n.h5").write_bytes(b"no model")
     out = tmp_path / "out\n日本"

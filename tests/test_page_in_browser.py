@@ -222,7 +222,7 @@ def draw_a_one(browser, kind):
     actions.perform()
 
 
-@pytest.mark.parametrize(("width", "kind"), [(1280, "mouse"), (390, "touch")])
+@pytest.mark.parametrize(("width", "kind"), [(1280, "mouse"), pytest.param(390, "touch", marks=pytest.mark.stress)])
 def test_visitor_draws_damages_chooses_steps_and_reads(browser, width, kind):
     open_page(browser, width)
     draw_a_one(browser, kind)

@@ -177,7 +177,6 @@ def test_our_own_small_models_are_scored_under_other_strengths_too(tmp_path):
     with open(tmp_path / "out" / "strengths.csv") as file:
         assert [row["noise"] for row in csv.DictReader(file)] == [row["noise"] for row in found.elsewhere]
     assert "| spots.h5 | watermark | marks 30 |" in (tmp_path / "out" / "strengths.md").read_text()
-    assert report.make_report(profile.models, profiles.CAP, profile).elsewhere == []  # notebook 14 has no time for it
 
 
 def test_models_of_others_are_scored_under_the_canonical_noise_alone(found):

@@ -26,6 +26,7 @@ def saved(profile):
     return profile.root / "clutter_tiny.h5"
 
 
+@pytest.mark.stress
 def test_two_epochs_give_the_same_bits_twice(profile, saved):
     found = reproduce.reproduce(saved, profile)
     assert found["identical"] and found["weights"] == 0 and not found["settings"] and not found["versions"]

@@ -62,6 +62,7 @@ def names(folder):
     return sorted(path.name for path in folder.path.iterdir())
 
 
+@pytest.mark.stress
 def test_run_stopped_committed_and_cloned_goes_on_to_the_same_weights(data, tmp_path, monkeypatch, capsys):
     first, clone = tmp_path / "first", tmp_path / "clone"
     with monkeypatch.context() as patch, pytest.raises(Stop):
@@ -91,6 +92,7 @@ def test_finished_run_on_the_shelf_is_loaded(data, tmp_path, monkeypatch):
     assert again.history == first.history and again.folder.best.read_bytes() == first.folder.best.read_bytes()
 
 
+@pytest.mark.stress
 def test_large_model_stays_behind_and_its_scores_travel(data, tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder, "MOST", 1000)
     run = train(tmp_path, data)

@@ -29,6 +29,7 @@ def lines_of(text):
     return {tuple(line.split()[:2]): line for line in text.splitlines()}
 
 
+@pytest.mark.stress
 def test_list_is_trained_one_after_the_other_and_goes_on(tiny, capsys):
     assert cli.main(["train", "clutter_tiny", "--seeds", "1"]) == 0
     capsys.readouterr()

@@ -114,6 +114,7 @@ def test_committed_outputs_are_held_to_what_comes_out(course):
     assert card == (course / "models" / "one.json").read_text()
 
 
+@pytest.mark.stress
 def test_from_nothing_no_finished_training_counts(course):
     code, printed = verify(course, "--from", "nothing")
     assert code == 0 and "0 differences" in printed, "only the claims are compared"
