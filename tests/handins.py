@@ -305,7 +305,7 @@ def huge(path):
 
 GOOD = saved(good)
 FEW = {
-    "a slow one.h5": Handin(saved(slow), "TIMEOUT", "within 25 s of processor time"),
+    "a slow one.h5": Handin(saved(slow), "TIMEOUT", "within 15 s of processor time"),
     "good.h5": Handin(GOOD, "PASS"),
     "ignores.h5": Handin(saved(ignores), "PASS", "ignores its input"),
     "infinite.h5": Handin(saved(infinite), "BROKEN", "NaN or infinity in 60 of 60"),
