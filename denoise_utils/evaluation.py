@@ -61,15 +61,21 @@ def ssim(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return each image's structural similarity (Wang et al. 2004: Gaussian window of 11, sigma 1.5)."""
     import tensorflow as tf
 
-    images, clean = _check_alike(images, clean)
-    starts = range(0, len(images), CHUNK)
-    chunks = [(clip(images[i : i + CHUNK]), np.float32(clean[i : i + CHUNK])) for i in starts]
-    return np.concatenate([tf.image.ssim(a, b, max_val=1.0).numpy() for a, b in chunks])
+    parts = _cut(*_check_alike(images, clean))
+    return np.concatenate([tf.image.ssim(clip(a), np.float32(b), max_val=1.0).numpy() for a, b in parts])
+
+
+def _cut(images, clean):
+    """Return pairs of parts of both arrays, so that no measure takes much memory."""
+    return [(images[i : i + CHUNK], clean[i : i + CHUNK]) for i in range(0, len(images) or 1, CHUNK)]
 
 
 def bce(images: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return each image's binary cross-entropy against the clean one, in nats per pixel."""
-    images, clean = _check_alike(images, clean)
+    return np.concatenate([_bce(a, b) for a, b in _cut(*_check_alike(images, clean))])
+
+
+def _bce(images, clean):
     images = np.clip(np.asarray(images, dtype=np.float64), EPSILON, 1 - EPSILON)
     return _per_image_mean(-(clean * np.log(images) + (1 - clean) * np.log1p(-images)))
 

@@ -234,7 +234,7 @@ def test_honest_model_of_many_steps_stays_below_a_gigabyte(tmp_path):
     """All images at once took 2.27 GB."""
     (tmp_path / "class").mkdir()
     shutil.copy(ROOT / "models" / "clutter_small.h5", tmp_path / "class")
-    options = ["--profile", "full", "--images", "2000", "--jobs", "1", "--seed", "1"]
+    options = ["--profile", "full", "--images", "10000", "--jobs", "1", "--seed", "1", "--timeout", "300"]
     assert cli.main(["grade", str(tmp_path / "class"), "--out", str(tmp_path / "out"), *options]) == 0
     row = read_grades(tmp_path / "out")["clutter_small.h5"]
     assert row["verdict"] == "PASS" and 100 < float(row["megabytes"]) < 1000
