@@ -49,7 +49,7 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
 EXAMPLES = """examples:
   python course.py notebooks 00 06             two of them, by the beginnings of their names
   python course.py notebooks --profile full    on all data, into notebooks/
-  python course.py report --help               what a command itself takes"""
+  python course.py links --repo owner/name     the address of your fork, wherever the course names its own"""
 PROFILED = {"notebooks": "quick", "report": "full"}  # what takes --profile, and which is the default
 
 
