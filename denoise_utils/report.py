@@ -145,8 +145,9 @@ def markdown(report: Report) -> str:
 
 def _strengths(report, heading):
     """Return the table of other strengths as Markdown, empty without any."""
-    table_of_all = evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)
-    return f"{heading} Other strengths\n\n{table_of_all}\n" if report.elsewhere else ""
+    if not report.elsewhere:
+        return ""
+    return f"{heading} Other strengths\n\n{evaluation.format_table(report.elsewhere, STRENGTHS, ELSEWHERE)}\n"
 
 
 def write_partial(report: Report, folder: str | Path) -> Path:

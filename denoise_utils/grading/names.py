@@ -10,12 +10,10 @@ from dataclasses import dataclass
 # Name_12345_assignsubmission_file_ (a folder), or with the file's name behind it; Moodle turns _ in names to spaces.
 MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<file>.*)", re.S)
 # surnamename_LATE_12345_67890_model-1.h5: the person, the attachment, the file's own name.
-CANVAS = re.compile(r"(?P<name>\w+?)_(?P<late>LATE_)?(?P<number>\d+)_(?P<order>\d+)_(?P<file>.+)", re.S)
-CANVAS_ANONYMOUS = re.compile(
-    r"(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_(?P<order>\d+)_(?P<file>.+)", re.S
-)
-CANVAS_TEXT = re.compile(r"(?P<name>\w+?)_(?P<late>LATE_)?(?P<number>\d+)_(?P<kind>text|link)\.html")
-CANVAS_ANONYMOUS_TEXT = re.compile(r"(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_(?P<kind>text|link)\.html")
+_ANONYMOUS = r"(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)"
+_NAMED = r"(?P<name>\w+?)_(?P<late>LATE_)?(?P<number>\d+)"
+CANVAS = [re.compile(rf"{who}_(?P<order>\d+)_(?P<file>.+)", re.S) for who in (_ANONYMOUS, _NAMED)]
+CANVAS_TEXT = [re.compile(rf"{who}_(?P<kind>text|link)\.html") for who in (_ANONYMOUS, _NAMED)]
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,10 @@ def _moodle(name):
 
 
 def _canvas(name):
-    if match := CANVAS_ANONYMOUS_TEXT.fullmatch(name) or CANVAS_TEXT.fullmatch(name):
-        return _told(match, "Canvas", True)
-    match = CANVAS_ANONYMOUS.fullmatch(name) or CANVAS.fullmatch(name)
-    return _told(match, "Canvas", False) if match else None
+    for patterns, is_comment in ((CANVAS_TEXT, True), (CANVAS, False)):
+        for match in filter(None, (one.fullmatch(name) for one in patterns)):
+            return _told(match, "Canvas", is_comment)
+    return None
 
 
 def _find_shared(texts):

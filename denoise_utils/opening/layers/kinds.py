@@ -7,7 +7,7 @@ values are usual: any other is its author's choice, and counts as a parameter, h
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST = 1_000_000  # of any number but a seed
 MAX_NAME = 200  # characters
@@ -76,7 +76,7 @@ def _count_large(value):
 
 def side():
     """Admit a whole number of pixels, of which more than the usual ones act as a weight."""
-    return Kind(whole().says, whole().fits, chosen=_count_large)
+    return replace(whole(), chosen=_count_large)
 
 
 def wholes(least=-MOST, most=MOST):
