@@ -186,7 +186,12 @@ def machine() -> str:
     """Return the class of this machine, without its name."""
     import keras
 
-    name = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Keras on {keras.backend.backend()}"
+    backend, graphics = keras.backend.backend(), ""
+    if backend == "jax":
+        import jax
+
+        graphics = "".join(f", {device.device_kind}" for device in jax.devices() if device.platform == "gpu")
+    name = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{graphics}, Keras on {backend}"
     without = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"
     half = os.environ.get("TF_SET_ONEDNN_FPMATH_MODE") == "BF16"  # oneDNN's faster arithmetic, where the CPU has it
     return name + (", without oneDNN" if without else "") + (", products in bfloat16" if half else "")

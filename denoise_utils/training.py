@@ -130,11 +130,11 @@ def train_by(
         return run
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write("settings", settings.as_json())
-    _compile(model, settings, len(train_data[0]))
-    if run.history:
-        print(f"{run.name}: run {folder.path.name} goes on after epoch {len(run.history)}.")
-        model.load_weights(folder.state(len(run.history)))
-    if not _has_waited(run.history, settings.patience):
+    if len(run.history) < settings.epochs and not _has_waited(run.history, settings.patience):
+        _compile(model, settings, len(train_data[0]))
+        if run.history:
+            print(f"{run.name}: run {folder.path.name} goes on after epoch {len(run.history)}.")
+            model.load_weights(folder.state(len(run.history)))
         _fit(model, train_data, val_data, settings, folder, run.history, augment, places.shelf, tell)
     scored = run.after(max(settings.keep)) if settings.keep else run
     told = {key: scored.best[key] for key in ("epoch", "val_loss")}

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from denoise_utils.training import Run
 
 # A recipe's name, epochs and loss are put in by `settings_of`.
-COMMON = Settings(
-    name="", epochs=0, optimizer="muon", batch_size=16, learning_rate=4e-3, schedule="cosine", clipnorm=1.0
-)
+SOAP = Settings(name="", epochs=0, optimizer="soap", batch_size=16, learning_rate=5e-3, schedule="cosine")
+MUON = replace(SOAP, optimizer="muon", learning_rate=4e-3, clipnorm=1.0)
+EIGHTS = replace(SOAP, batch_size=8, learning_rate=4e-3)
 
 
 @dataclass(frozen=True)
@@ -43,68 +43,66 @@ class Recipe:
     draw: str | None = None
     loss: str = "binary_crossentropy"
     build: str = "tied_denoiser"
-    settings: Settings = COMMON
+    settings: Settings = SOAP
 
 
-SMALL = {"filters": 16, "steps": 12}
-BLIND = {"filters": 17, "steps": 12, "context": True}  # for noise whose strength differs from image to image
-TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps takes longer than to train it
+# The step of both signs, a column of three pixels and then a row of three: 16 of them with 16 features.
+SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
+SEEING = SIGNS | {"filters": 15, "context": True}  # for noise whose strength differs from image to image
 PHOTOS = {"channels": 3, "residual": True}
-COLOUR = SMALL | PHOTOS
+TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps takes longer than to train it
 
 RECIPES = {
-    "clutter_tiny": Recipe("clutter", {"filters": 9, "steps": 12}, epochs=5),
-    "clutter_small": Recipe("clutter", {"filters": 22, "steps": 16, "separable": True}, epochs=12),
-    "watermark_small": Recipe("watermark", SMALL, draw="marks 0 to 30", epochs=5),
-    "occlusion_small": Recipe("occlusion", SMALL, epochs=3),
-    "gaussian_small": Recipe("gaussian", BLIND, draw="sigma, least of three up to .8", epochs=8),
-    "salt_pepper_small": Recipe("salt_pepper", BLIND, draw="amount 0 to .9", epochs=8),
-    "colour_small": Recipe("colour", COLOUR, loss="mean_squared_error", epochs=12),
-    "clutter_maximum": Recipe("clutter", SMALL, strength={"mix": "maximum"}, epochs=2),
-    "clutter_clipped_sum": Recipe("clutter", SMALL, strength={"mix": "clipped sum"}, epochs=2),
+    "clutter_tiny": Recipe("clutter", SIGNS | {"filters": 8}, epochs=12),
+    "clutter_small": Recipe("clutter", SIGNS, epochs=36),
+    "watermark_small": Recipe("watermark", SIGNS, draw="marks 0 to 30", epochs=24),
+    "occlusion_small": Recipe("occlusion", SIGNS, epochs=24),
+    "gaussian_small": Recipe("gaussian", SEEING, draw="sigma, least of three up to .8", epochs=24),
+    "salt_pepper_small": Recipe("salt_pepper", SEEING, draw="amount 0 to .9", epochs=24),
+    "colour_small": Recipe("colour", SIGNS | PHOTOS | {"filters": 15}, loss="mean_squared_error", epochs=36),
+    "clutter_maximum": Recipe("clutter", SIGNS, strength={"mix": "maximum"}, epochs=6),
+    "clutter_clipped_sum": Recipe("clutter", SIGNS, strength={"mix": "clipped sum"}, epochs=6),
 }
 
-PLAIN = replace(COMMON, optimizer="adam", batch_size=64, learning_rate=2e-3)
+PLAIN = replace(SOAP, optimizer="adam", batch_size=64, learning_rate=2e-3, clipnorm=1.0)
 # Chosen in short trainings on clutter (notebook 13); the other tasks take the same.
 LARGE = replace(PLAIN, learning_rate=6e-3)
 SKIPS = {"filters": 32, "depth": 3}
+RELU = {"filters": 22, "steps": 16, "separable": True}
 
 # To compare with; they see at least as many images as the capped model of their task. All but clutter_square and
 # gaussian_half are over the cap.
 REFERENCES = {
-    "clutter_square": Recipe("clutter", {"filters": 16, "steps": 16}, epochs=12),
+    "clutter_signs": Recipe("clutter", SIGNS, epochs=12),
+    "clutter_relu": Recipe("clutter", RELU, settings=MUON, epochs=12),
+    "clutter_square": Recipe("clutter", {"filters": 16, "steps": 16}, settings=MUON, epochs=12),
     "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=PLAIN, epochs=12),
     "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=LARGE, epochs=12),
     "clutter_big": Recipe("clutter", {}, build="unet", settings=LARGE, epochs=12),
-    "gaussian_half": Recipe("gaussian", BLIND, draw="sigma, half .2 and half least of three up to .8", epochs=20),
+    "gaussian_half": Recipe("gaussian", SEEING, draw="sigma, half .2 and half least of three up to .8", epochs=24),
     "gaussian_big": Recipe(
         "gaussian", {}, draw="sigma, least of three up to .8", build="unet", settings=LARGE, epochs=8
     ),
     "colour_big": Recipe("colour", PHOTOS, loss="mean_squared_error", build="unet", settings=LARGE, epochs=12),
 }
 
-SOAP = replace(COMMON, optimizer="soap", learning_rate=5e-3, clipnorm=None)
-EIGHTS = replace(SOAP, batch_size=8, learning_rate=4e-3)
-SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
-RELU = {"filters": 22, "steps": 16, "separable": True}
 
-
-def _variant(settings=SOAP, **options):
-    return Recipe("clutter", options, build="step_variant", settings=settings, epochs=2)
+def _variant(**options):
+    return Recipe("clutter", options, build="step_variant", epochs=2)
 
 
 # The tied step of both signs, one thing changed at a time. Each sees 108,000 images: shorter trainings rank them
 # otherwise. All have at most 3,600 parameters.
 STEPS = {
-    "step_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=2),
-    "step_relu": Recipe("clutter", RELU, settings=SOAP, epochs=2),
-    "step_signs_muon": Recipe("clutter", SIGNS, epochs=2),
-    "step_relu_muon": Recipe("clutter", RELU, epochs=2),
+    "step_signs": Recipe("clutter", SIGNS, epochs=2),
+    "step_relu": Recipe("clutter", RELU, epochs=2),
+    "step_signs_muon": Recipe("clutter", SIGNS, settings=MUON, epochs=2),
+    "step_relu_muon": Recipe("clutter", RELU, settings=MUON, epochs=2),
     "step_signs_eights": Recipe("clutter", SIGNS, settings=EIGHTS, epochs=2),
-    "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=2),
-    "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, settings=SOAP, epochs=2),
-    "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, settings=SOAP, epochs=2),
-    "step_signs_24_steps": Recipe("clutter", SIGNS | {"steps": 24}, settings=SOAP, epochs=2),
+    "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, epochs=2),
+    "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, epochs=2),
+    "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, epochs=2),
+    "step_signs_24_steps": Recipe("clutter", SIGNS | {"steps": 24}, epochs=2),
     "step_signs_again": _variant(filters=16, again=True),
     "step_relu_again": _variant(filters=22, column="relu", row="relu", again=True),
     "step_signs_scaled": _variant(filters=15, scaled=True),
@@ -117,23 +115,6 @@ STEPS = {
     "step_signs_half": _variant(filters=16, steps=64, half=True),  # as many multiplications as 16 steps
 }
 
-# What the weight-tied models become: the step of both signs, trained long. Where strengths differ from picture to
-# picture, steps see means over it, too.
-SEEING = SIGNS | {"filters": 15, "context": True}
-LONG = {
-    "clutter_signs": Recipe("clutter", SIGNS, settings=SOAP, epochs=12),
-    "clutter_tiny_signs": Recipe("clutter", SIGNS | {"filters": 8}, settings=SOAP, epochs=12),
-    "watermark_signs": Recipe("watermark", SIGNS, draw="marks 0 to 30", settings=SOAP, epochs=12),
-    "occlusion_signs": Recipe("occlusion", SIGNS, settings=SOAP, epochs=12),
-    "gaussian_signs": Recipe("gaussian", SEEING, draw="sigma, least of three up to .8", settings=SOAP, epochs=12),
-    "salt_pepper_signs": Recipe("salt_pepper", SEEING, draw="amount 0 to .9", settings=SOAP, epochs=12),
-    "colour_signs": Recipe(
-        "colour", SIGNS | PHOTOS | {"filters": 15}, loss="mean_squared_error", settings=SOAP, epochs=12
-    ),
-    "maximum_signs": Recipe("clutter", SIGNS, strength={"mix": "maximum"}, settings=SOAP, epochs=6),
-    "clipped_sum_signs": Recipe("clutter", SIGNS, strength={"mix": "clipped sum"}, settings=SOAP, epochs=6),
-}
-
 # The learning rates of the rivals, each after the 108,000 images that the steps are compared at.
 RATES = (2e-3, 6e-3, 1.8e-2)
 RIVALS = {
@@ -142,9 +123,10 @@ RIVALS = {
     for rate in RATES
 }
 RIVALS["clutter_medium_soap"] = replace(REFERENCES["clutter_medium"], settings=SOAP, epochs=2)
+RIVALS["clutter_big_long"] = replace(REFERENCES["clutter_big"], epochs=RECIPES["clutter_small"].epochs)
 
 # In the order in which they are trained, if all are.
-ALL = RECIPES | REFERENCES | STEPS | LONG | RIVALS
+ALL = RECIPES | REFERENCES | STEPS | RIVALS
 
 
 def find_recipe(name: str) -> Recipe:
