@@ -96,9 +96,10 @@ def measure_training(folder):
 
 def measure_growth():
     """Return rows of clutter_small with other steps, filters and image sizes, trained as it is."""
-    options, way = recipes.RECIPES["clutter_small"].options, (recipes.COMMON["optimizer"], recipes.COMMON["batch_size"])
+    recipe = recipes.RECIPES["clutter_small"]
+    options, way = recipe.options, (recipe.settings.optimizer, recipe.settings.batch_size)
     rows = []
-    for changed, values in {"steps": (5, 10, 20, 40), "filters": (8, 16, 22, 32), "side": (14, 28, 56)}.items():
+    for changed, values in {"steps": (5, 10, 20, 40), "filters": (8, 12, 16, 24), "side": (14, 28, 56)}.items():
         for value in values:
             keras.utils.set_random_seed(0)
             side = value if changed == "side" else 28

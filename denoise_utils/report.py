@@ -180,8 +180,8 @@ LANDING = {  # the lines of the README's table: what each is made of, task by ta
     "project C": {"clutter": "clutter_project_c.h5"},
     "project W, big": {"clutter": "clutter_project_w.h5", "watermark": "watermark_big.h5"},
     "project O": {"occlusion": "occlusion_project_o.h5"},
-    "**ours**, clutter": {"clutter": "clutter_small.h5"},
-    "**ours**, others": {"watermark": "watermark_small.h5", "occlusion": "occlusion_small.h5"},
+    "a U-Net": {"clutter": "clutter_big.h5"},
+    "**ours**": {"clutter": "clutter_small.h5", "watermark": "watermark_small.h5", "occlusion": "occlusion_small.h5"},
 }
 
 

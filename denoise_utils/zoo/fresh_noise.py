@@ -12,15 +12,9 @@ def _least_of_three(rng, number):
     return {"sigma": 0.8 * rng.random((3, number), np.float32).min(0)}
 
 
-def _half_canonical(rng, number):
-    canonical, sigma = noise.TASKS["gaussian"].strength["sigma"], _least_of_three(rng, number)["sigma"]
-    return {"sigma": np.where(rng.random(number) < 0.5, np.float32(canonical), sigma)}
-
-
 DRAWS = {
     "marks 0 to 30": lambda rng, number: {"marks": rng.integers(0, 31, number)},
     "sigma, least of three up to .8": _least_of_three,
-    "sigma, half .2 and half least of three up to .8": _half_canonical,
     "amount 0 to .9": lambda rng, number: {"amount": 0.9 * rng.random(number, dtype=np.float32)},
 }
 

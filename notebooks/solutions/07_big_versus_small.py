@@ -8,7 +8,7 @@ def bill(model, pictures, epochs):
     return a_step * pictures * epochs
 
 
-once = bill(models.tied_denoiser(16, 12), 54_000, 5)
+once = bill(models.tied_denoiser(16, 16, separable=True, signs=True), 54_000, 12)
 answer_2 = bill(originals.project_w_big(), 54_000, 15) / once
 
 # %% exercise 3

@@ -80,31 +80,32 @@ fire = colors.LinearSegmentedColormap.from_list("fire", shades, N=41)
 # %% [markdown]
 # ## Every number
 #
-# A first [convolution](GLOSSARY.md#convolution) makes 22 *channels*. Each of 16 equal *steps* changes them by a column of three pixels, then a row (notebook 11). A last one draws the answer.
+# A first [convolution](GLOSSARY.md#convolution) makes 16 *channels*. Each of 16 equal *steps* mirrors and changes them by a column of three pixels, then a row (notebook 11). A last one draws the answer.
 #
-# The poster shows every [parameter](GLOSSARY.md#parameter): black 0, orange positive, blue negative, each layer on its own scale. Small squares are [filters](GLOSSARY.md#filter), dots and strips biases. Each large square is one of three pixels: incoming channels down, outgoing ones across.
+# The poster shows every [parameter](GLOSSARY.md#parameter): black 0, orange positive, blue negative, each layer on its own scale. Small squares are [filters](GLOSSARY.md#filter), dots and strips biases. Each large tile is one of three pixels: 32 incoming channels down, the mirrored half below, 16 outgoing ones across.
 #
 # **Predict:** which layer has the most numbers?
 
 # %%
-# Figure: all weights as a dark poster: 22 first filters, six large squares, 22 last filters.
-tiles = [(b, 27, 53, 1), (c, 27, 88, 1), (d, 74, 114, 2)]
-for n, (y, x) in enumerate(np.ndindex(2, 11)):
-    tiles += [(first[..., 0, n], 7 * x, 10 * y, 2), (last[..., n, 0], 7 * x, 99 + 7 * y, 2)]
-    tiles += [(a[:, n : n + 1], 7 * x + 2, 10 * y + 6.5, 2)]
+# Figure: all weights as a dark poster: 16 first filters, six large tiles, 16 last filters.
+tiles = [(b, 18, 53, 1), (c, 78, 53, 1), (d, 107, 71.5, 2)]
+for n in range(first.shape[-1]):
+    tiles += [(first[..., 0, n], 7 * n, 0, 2), (last[..., n, 0], 7 * n, 64, 2)]
+    tiles += [(a[:, n : n + 1], 7 * n + 2, 6.5, 2)]
 for n in range(3):
-    tiles += [(column[n, 0], 27 * n, 30, 1), (row[0, n], 27 * n, 65, 1)]
-figure, poster = plt.subplots(figsize=(8, 12.4), facecolor="#04060d")
+    tiles += [(column[n, 0], 18 * n, 20, 1), (row[0, n], 60 + 18 * n, 20, 1)]
+figure, poster = plt.subplots(figsize=(10, 7.1), facecolor="#04060d")
 for values, x, y, size in tiles:
     high, wide = np.multiply(values.shape, size)
     poster.imshow(values, fire, vmin=-3, vmax=3, extent=(x, x + wide, y + high, y))
 names = ("first", "column", "row", "last")
-for y, name, (kernel, bias) in zip((-2, 28, 63, 97), names, weights, strict=True):
-    poster.text(0, y, f"{name}: {kernel.size + bias.size:,} numbers", color="w", fontsize=13)
-_ = poster.axis([-2, 78, 118, -6]), poster.axis("off")
+at = ((0, -2), (0, 18), (60, 18), (0, 62))
+for place, name, (kernel, bias) in zip(at, names, weights, strict=True):
+    poster.text(*place, f"{name}: {kernel.size + bias.size:,} numbers", color="w", fontsize=13)
+_ = poster.axis([-2, 114, 76, -6]), poster.axis("off")
 
 # %% [markdown]
-# Column and row have 1,474 each, nearly nine tenths of all. Some first filters find edges.
+# Column and row have 1,552 each, nine tenths of all. Some first filters find edges.
 #
 # ## What passes through
 #
@@ -138,7 +139,7 @@ known = {name: [explained(one, wanted) for one in maps] for name, wanted in targ
 ends = maps[-1].reshape(-1, maps.shape[-1])
 alike = [np.corrcoef(end, targets["digit"].ravel())[0, 1] for end in ends.T]
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 5), height_ratios=(7, 4), sharex=True)
-for line, k in enumerate(np.argsort(alike)[::-1][::6]):
+for line, k in enumerate(np.argsort(alike)[::-1][::5]):
     for t, picture in enumerate(maps[:, 0, ..., k]):
         box, most = (t - 0.48, t + 0.48, line + 0.48, line - 0.48), abs(picture).max() + 1e-9
         look = fire(0.5 + picture / most / 2)

