@@ -16,7 +16,7 @@ from denoise_utils.zoo.fresh_noise import FreshNoise
 
 # Each name ends in a hash of the settings: under another one, what took hours would be trained anew.
 RUNS = {
-    "clutter_signs-8ce58e652d",
+    "clutter_medium_soap-5e1974b3a1",
     "step_relu-3fe9c70a40",
     "step_relu_muon-2080ca5651",
     "step_signs-d3f3db0d38",

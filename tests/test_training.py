@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import shutil
+import sys
+import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -187,3 +190,20 @@ def test_card_is_made_from_the_run(finished):
     assert (card["epochs_run"], card["epoch"]) == (len(run.history), run.best["epoch"])
     assert (card["noise"], card["split"].partition(";")[0]) == ("mix sum", "train 200, val 60")
     assert json.loads(json.dumps(card)) == card
+
+
+def test_run_that_was_trained_elsewhere_is_scored_and_not_trained(clutter, finished, tmp_path, monkeypatch):
+    """A machine without TensorFlow ends after the last epoch: no scores, and its state need not travel."""
+    shutil.copytree(finished.folder.path, tmp_path / finished.folder.path.name)
+    (tmp_path / finished.folder.path.name / "scores.json").unlink()
+    monkeypatch.setattr(keras.Model, "fit", lambda *given, **named: pytest.fail("it was trained"))
+    again = train(clutter, tmp_path)
+    assert again.scores == finished.scores and weights_equal(again.model, finished.model)
+
+
+def test_machine_names_its_graphics_card(monkeypatch):
+    cards = [types.SimpleNamespace(platform="gpu", device_kind="Some card"), types.SimpleNamespace(platform="cpu")]
+    monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(devices=lambda: cards))
+    assert "Some card" not in saving.machine()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert saving.machine().endswith("cores, Some card, Keras on jax")

@@ -87,13 +87,13 @@ def long(tiny, monkeypatch):
 
 def test_list_tells_states_and_minutes(long, capsys):
     make_run(long, "clutter_small", 3)
-    make_run(long, "clutter_tiny", 5, finished=True)
+    make_run(long, "clutter_tiny", 12, finished=True)
     make_run(long, "watermark_small", 2, learning_rate=1.0)  # of another recipe
     assert cli.main(["train", "--list"]) == 0
     lines = lines_of(capsys.readouterr().out)
     assert {name for name, _ in lines} == {"model", *recipes.ALL}
     assert re.search(r"epoch 3 of 12 +2 +4$", lines["clutter_small", "0"])  # nine epochs of half a minute are left
-    assert re.search(r"finished +2 +0$", lines["clutter_tiny", "0"])
+    assert re.search(r"finished +6 +0$", lines["clutter_tiny", "0"])
     assert re.search(r"not begun +- +\d+$", lines["watermark_small", "0"])
     assert lines["clutter_big", "0"].endswith("?")  # nothing like it was measured
 
@@ -106,9 +106,9 @@ def test_estimate_goes_with_the_arithmetic_of_the_nearest_model(long):
     left = standing.estimate(found)
     relu, signs = recipes.ALL["step_relu"], recipes.ALL["step_signs"]
     assert left["clutter_small", 0] == 0
-    assert left["step_relu", 0] == pytest.approx(relu.epochs * 0.5)  # the same model
-    more = 2 * signs.options["filters"] ** 2 / relu.options["filters"] ** 2
-    assert left["step_signs", 0] == pytest.approx(signs.epochs * 0.5 * more)
+    assert left["step_signs", 0] == pytest.approx(signs.epochs * 0.5)  # the same model
+    less = relu.options["filters"] ** 2 / (2 * signs.options["filters"] ** 2)
+    assert left["step_relu", 0] == pytest.approx(relu.epochs * 0.5 * less)
     assert left["colour_small", 0] is None
 
 

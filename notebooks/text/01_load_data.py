@@ -145,8 +145,8 @@ def fingerprints(images):
 
 
 prints = {part: fingerprints(getattr(digits, part).images) for part in ("train", "val", "test")}
-pairs = [("train", "val"), ("train", "test"), ("val", "test")]
-shared = {f"{one} and {two}": len(prints[one] & prints[two]) for one, two in pairs}
+between = [("train", "val"), ("train", "test"), ("val", "test")]
+shared = {f"{one} and {two}": len(prints[one] & prints[two]) for one, two in between}
 print(shared)
 lessons.claim("no digit is in two sets", not any(shared.values()), str(shared), profile)
 

@@ -61,8 +61,8 @@ profile, seed = lessons.begin(["digit_judge"])
 
 # %%
 sizes = {"num_train": 1, "num_val": profile.num_val, "num_test": 1, "seed": seed}
-task = noise.load_task("clutter", **sizes)
-clean, noisy, labels = task.val.clean, task.val.noisy, task.val.labels
+pairs = noise.load_task("clutter", **sizes)
+clean, noisy, labels = pairs.val.clean, pairs.val.noisy, pairs.val.labels
 errors = np.mean((noisy - clean) ** 2, axis=(1, 2, 3))
 decibels = -10 * np.log10(errors)
 print("same as the helper:", np.allclose(decibels, evaluation.psnr(noisy, clean)))
@@ -253,7 +253,7 @@ constant, marks = rows[1]["1e-07"], rows[3]["1e-07"]
 here = f"the mean digit {constant:.3f}, marks {marks:.3f}"
 lessons.claim("a constant answer beats marks by far", constant < marks / 5, here, profile)
 columns = {"name": ("excess of", "{}")} | {str(cut): (f"cut at {cut}", "{:.3f}") for cut in cuts}
-Markdown(evaluation.format_table(rows, columns, f"{task.label}, nats per pixel"))
+Markdown(evaluation.format_table(rows, columns, f"{pairs.label}, nats per pixel"))
 
 # %% [markdown]
 # **Where it misleads.** The mean digit shows nothing, and has a seventh of the excess of marks. A mark is 1 where 0 is right, and costs $-\log 10^{-7} = 16$. With the cut at $10^{-3}$ that excess is less than half, although no picture changed. A sigmoid hardly ever answers exactly 0 or 1. So compare *models* by their excess, not noisy pictures.
