@@ -257,7 +257,7 @@ rows.sort(key=lambda row: -row["excess"])
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# Every seed beats the baseline, 46,849 parameters, and project W's 3.28 million: by .0003 at least, where seeds differ by .0002. The U-Net (`clutter_big`) beats every seed. Optimizers and rates were others, so only the ladder tests tying; notebook 13 asks for the rivals' best chance. Now the work: `clutter_small` needs 38.8 million multiplications, 69 times the baseline's, and half of project W's. It is small, not fast (`reports/speed.md`).
+# Every seed beats the baseline, 46,849 parameters, and project W's 3.28 million: by .0003, where seeds differ by .0002. The U-Net (`clutter_big`) beats every seed. Optimizers and rates were others, so only the ladder tests tying; notebook 13 asks for the rivals' best chance. Now the work: `clutter_small` needs 38.8 million multiplications, 69 times the baseline's, and half of project W's. It is small, not fast (`reports/speed.md`).
 #
 # **Correction.** An earlier edition named only the rivals that it beats, and left the multiplications out.
 #

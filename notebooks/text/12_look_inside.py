@@ -80,7 +80,7 @@ fire = colors.LinearSegmentedColormap.from_list("fire", shades, N=41)
 # %% [markdown]
 # ## Every number
 #
-# A first [convolution](GLOSSARY.md#convolution) makes 16 *channels*. Each of 16 equal *steps* mirrors and changes them by a column of three pixels, then a row (notebook 11). A last one draws the answer.
+# A first [convolution](GLOSSARY.md#convolution) makes 16 *channels*. Each of 16 equal *steps* mirrors and changes them by a column of three pixels, then a row (notebook 11). A last one draws.
 #
 # The poster shows every [parameter](GLOSSARY.md#parameter): black 0, orange positive, blue negative, each layer on its own scale. Small squares are [filters](GLOSSARY.md#filter), dots and strips biases. Each large tile is one of three pixels: 32 incoming channels down, the mirrored half below, 16 outgoing ones across.
 #
@@ -152,7 +152,7 @@ _ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
-# It does not: it keeps its input, and who has input and digit has the garment. (The noisy picture alone explains less: see below.)
+# It hardly does. It keeps its input, and who has input and digit has the garment. (The noisy picture alone explains less: see below.)
 #
 # ## How far does it see?
 #
@@ -178,7 +178,7 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])
 
 # %% [markdown]
-# All of this influence lies in the orange frame, 90 % in the white one. The last orange one is 37 pixels wide, as computed, the white one only 15.
+# All of this influence lies in the orange frame, 90 % in the white one. The last orange one is 37 pixels wide, as computed, the white one 13.
 #
 # ## Between two digits
 #
@@ -291,7 +291,7 @@ for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:
     print(name, *(f"{scores.mean():.2f} dB, sd {scores.std():.2f};" for scores in psnr[name]))
 
 # %% [markdown]
-# Letters come out nearly as well as digits, 28.4 against 29.1 dB. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
+# Letters come out nearly as well as digits, 30.2 against 31.0 dB. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
 #
 # ## Without one clean picture
 #
