@@ -93,7 +93,7 @@ def test_show_prints_every_name(folder, encoding):
     code, printed, said = run(encoding, "-c", SHOW_ALL, *(folder / f"{name}.h5" for name in NAMES))
     assert code == 0 and said == ""
     first_lines = [line for line in printed.splitlines() if ".h5: " in line]
-    assert first_lines == [f"{as_printed(name, encoding)}.h5: 910 parameters, PASS (cap 3,600)" for name in NAMES]
+    assert first_lines == [f"{as_printed(name, encoding)}.h5: 937 parameters, PASS (cap 3,600)" for name in NAMES]
 
 
 def test_refusal_of_an_odd_name_is_one_line(folder):
@@ -122,7 +122,7 @@ def test_report_scores_and_writes_every_name(folder, tmp_path):
     names = {escaping.cell(f"{name}.h5") for name in NAMES}
     assert names < read_column(out / "budget.csv", "file") and "'=1+1.h5" in names and "bad\\udcff.h5" in names
     written = (out / "budget.md").read_bytes().decode("utf-8")
-    assert all(f"| {escaping.markdown(name)}.h5 | 910 PASS |" in written for name in NAMES)
+    assert all(f"| {escaping.markdown(name)}.h5 | 937 PASS |" in written for name in NAMES)
     assert "- **broken\\u202e\\n.h5** Expected an HDF5 file" in written
     assert written.encode("cp1252", "backslashreplace").decode("cp1252") in printed
     check_page(out / "budget.html")
