@@ -215,3 +215,19 @@ def _in_short(row):
 def update_readme(path: str | Path, report: Report) -> None:
     """Replace what stands between the README's two marks by the table of `landing`."""
     files.replace_between(path, *MARKS, landing(report.rows))
+
+
+SCORED = ("images", "bce", "excess", "mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility")  # what cards tell
+
+
+def update_cards(folder: str | Path, report: Report) -> None:
+    """Put the report's scores, and those of the untouched input, into the cards beside the denoisers of `folder`."""
+    for row in report.models:
+        path = Path(folder) / row["file"]
+        noisy = report.noisy.get((row["task"], row["noise"]))
+        if row.get("psnr") is None or noisy is None or not saving.card_matches(path):
+            continue
+        card = saving.read_card(path)
+        for key, scores in (("test_scores", row), ("noisy_input_scores", noisy)):
+            card[key] = {name: scores[name] for name in SCORED if scores.get(name) is not None}
+        files.write_json(path.with_suffix(".json"), card)

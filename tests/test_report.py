@@ -3,12 +3,13 @@
 import csv
 import dataclasses
 import re
+import shutil
 
 import h5py
 import keras
 import pytest
 
-from denoise_utils import models, profiles, report
+from denoise_utils import models, profiles, report, saving
 from denoise_utils.measures import table
 from denoise_utils.reporting import page
 from tests.making import save
@@ -202,6 +203,23 @@ def test_readme_is_updated_between_its_marks_only(found, tmp_path):
     path.write_text("no marks")
     with pytest.raises(ValueError, match="results: begin"):
         report.update_readme(path, found)
+
+
+def test_cards_get_the_scores_of_the_report(folder, found, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    report.update_cards(tmp_path, found)
+    rows = by_file(found)
+    for name in ("fits", "big"):
+        card = saving.read_card(tmp_path / f"{name}.h5")
+        assert card["test_scores"]["psnr"] == rows[f"{name}.h5"]["psnr"]
+        assert card["noisy_input_scores"]["bce"] == rows["noisy input"]["bce"] != card["test_scores"]["bce"]
+    assert not (tmp_path / "no_card.json").exists()
+    unread = (tmp_path / "judge.json").read_bytes()
+    assert unread == (folder / "judge.json").read_bytes()  # it has no error to tell
+    shutil.copy(tmp_path / "big.h5", tmp_path / "fits.h5")  # its card is another model's now
+    shutil.copy(folder / "fits.json", tmp_path / "fits.json")
+    report.update_cards(tmp_path, found)
+    assert (tmp_path / "fits.json").read_bytes() == (folder / "fits.json").read_bytes()
 
 
 def test_colour_model_is_scored_in_colour_and_read_by_nobody(tmp_path):

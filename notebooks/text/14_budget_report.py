@@ -215,16 +215,17 @@ for file, value in sorted(kept.items(), key=lambda item: -item[1]):
 # %% [markdown]
 # 25 to 49 dB. `occlusion_small` and `watermark_small` leave most of a clean picture alone. The baselines redraw more.
 #
-# ## Into the README
+# ## Into README and cards
 #
 # Only a full run on the course's own data speaks for the project.
 
 # %%
 if profile.name == "full" and task == profiles.TASK:
     report.update_readme(profile.root / "README.md", found)
-    print("The README's table is written.")
+    report.update_cards(folder, found)
+    print("The README's table is written, and the scores of the cards.")
 else:
-    print("The README stays as it is.")
+    print("README and cards stay as they are.")
 
 # %% [markdown]
 # ## Exercises
