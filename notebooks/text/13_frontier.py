@@ -9,9 +9,9 @@
 # %% [markdown]
 # # 13. The frontier: parameters, arithmetic, quality: who leads, and was it luck?
 #
-# "Small beats big" is easily said. It depends on what you count, on how long each was trained, and on luck. Here are the trained models of the assignment's noise.
+# "Small beats big" is easily said. It depends on what you count, on how long each was trained, and on luck. Here are models of the assignment's noise.
 #
-# **You will learn** to draw a frontier on two axes of cost, and to find who is dominated. You tell the luck of the pictures from that of the seed.
+# **You will learn** to draw a frontier on two axes of cost, and to find who is dominated. You tell the luck of pictures from that of seeds.
 #
 # **You need** notebooks 03, 04 and 11.
 #
@@ -68,9 +68,9 @@ profile, seed = lessons.begin([*NAMES, "runs/*_rate_*", "seeds of clutter_small 
 
 # %%
 found = lessons.load_rivals([*NAMES, *TWICE, *SEEDS], profile)
-cards = {name: saving.read_card(lessons.find_model(name, profile)) for name in found}
-rows = []
-for name, card in cards.items():
+rows, shown = [], [name for name in found if name not in [*TWICE, *SEEDS[1:]]]  # seeds are alike
+for name in shown:
+    card = saving.read_card(lessons.find_model(name, profile))
     how, images = card["settings"], card["settings"]["data"]["images"]["train"]
     row = {"name": name.rpartition("/")[2], "seen": card["epochs_run"] * images}
     row |= {"optimizer": how["optimizer"], "rate": how["learning_rate"]}
@@ -81,7 +81,7 @@ columns["fresh"] = ("fresh noise each epoch", "{}")
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# Not equal. Project C and the capped baseline saw most, under the same garments. A learning rate that suits one may spoil another. So here are two rivals after 108,000 pictures, at four rates, and with our optimizer.
+# Not equal. Project C and the capped baseline saw most, under the same garments. A learning rate that suits one may spoil another. Here are two rivals after 108,000 pictures, at four rates, and with our optimizer.
 #
 # **Predict:** how much does the best rate gain on the worst?
 
@@ -99,7 +99,7 @@ columns["soap"] = ("SOAP, 0.005", "{:.4f}")
 Markdown(evaluation.format_table(rows, columns, "excess on 6,000 validation pictures"))
 
 # %% [markdown]
-# Both learn best at .018; project W's long run had .006. SOAP gains `medium` another 29 %, in no long run yet; project W's matrices are too large for it. So both may do better than below.
+# Both learn best at .018; project W's long run had .006. SOAP gains `medium` another 29 %, in no long run yet. So both may do better than below.
 #
 # ## Measure
 #
@@ -129,12 +129,12 @@ filtered = float((evaluation.bce(chosen(val.noisy), val.clean) - floor).mean())
 # Figure: excess against parameters, and against multiplications, each model labelled.
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
 costs = {"parameters": size, "multiplications (million)": work}
-away = {"clutter_tiny": (6, -14), SEEDS[0]: (-112, -12)}  # where a label is in nobody's way
+away = {"clutter_tiny": (6, -14), SEEDS[0]: (-60, -13)}  # where a label is in nobody's way
 for axis, (title, cost) in zip(axes, costs.items(), strict=True):
     for name in found:
         point = cost[name], excess[name]
         axis.plot(*point, "o", color="tab:red" if name in SEEDS else "tab:blue")
-        label = "small, three seeds" if name in SEEDS else name.removeprefix("clutter_")
+        label = "small (3)" if name in SEEDS else name.removeprefix("clutter_")
         if name not in [*TWICE, *SEEDS[1:]]:
             axis.annotate(label, point, away.get(name, (6, 4)), textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel=title)
@@ -170,7 +170,7 @@ for name, point in points.items():
     print(f"{name.removeprefix('clutter_'):13} {said}")
 
 # %% [markdown]
-# Projects C and W drop out, and `square`. The capped baseline beats C on every axis, `small` and the U-Net beat W, `tiny` beats `square`. Every other model is the best at some price.
+# Projects C and W drop out, and `square`. The capped baseline beats C on every axis, `small` and the U-Net beat W, `tiny` beats `square`. The others are best at some price.
 
 # %%
 dominated = [n for n in points if any(dominates(p, points[n]) for p in points.values())]
@@ -196,7 +196,7 @@ for other in [name for name in ("clutter_project_w", "clutter_relu", SEEDS[1]) i
         print(f"small, seed 0, minus {other.rpartition('/')[2]}: {low:+.5f} to {high:+.5f}")
 
 # %% [markdown]
-# None of the intervals contains 0. For these pictures' kind, even two seeds of one recipe differ: .0003 to .0006. So what does an interval between two *models* say about two *recipes*? Little, if each was trained once.
+# Seeds 0 and 1 of ours cannot be told apart; the two leads are not the luck of pictures. But what does an interval between two *models* say about two *recipes*? Little, if each was trained once.
 #
 # ## The luck of the seed
 #
@@ -220,7 +220,7 @@ columns |= {"sd": ("sd over seeds", "{:.4f}"), "apart": ("from small, in its sd"
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# TODO_LUCK
+# `small` leads project W by 5 of its spreads, and the U-Net leads `small` by 5. Project W has one run, at a rate that was not its best. So the honest headline is: 964 times fewer numbers are ahead of that run, and behind a million.
 
 # %%
 if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
@@ -247,7 +247,7 @@ for name in ("clutter_cap_baseline", "clutter_small", "clutter_project_w"):
         print(f"each used {times:,.0f} times a picture")
 
 # %% [markdown]
-# Each number of `small` is used 11,000 times for one picture, of project W's 24 times. The cap is a good exercise in thrift. It is no measure of cost.
+# Each number of `small` is used 11,000 times for one picture, of project W's 24 times. The cap is an exercise in thrift, no measure of cost.
 #
 # ## Exercises
 #
@@ -293,10 +293,10 @@ lessons.check(answer_2, lambda names: sorted(names) == ["a", "b", "d"], hint, so
 # %% [markdown]
 # ### Exercise 3 (open)
 #
-# How many pictures does the bootstrap need, to tell seed 0 from seed 1 of `small`? Find the smallest multiple of `step` for which the 95 % interval of the difference excludes 0, on the first so many pictures. Answer 0 if all are too few.
+# How many pictures does the bootstrap need, to tell seed 0 from seed 2 of `small`? Find the smallest multiple of `step` for which the 95 % interval of the difference excludes 0, on the first so many pictures. Answer 0 if all are too few.
 
 # %% tags=["exercise"]
-first, second = SEEDS[:2] if SEEDS[1] in errors else list(errors)[:2]
+first, second = SEEDS[::2] if SEEDS[2] in errors else list(errors)[:2]
 step = profile.pick(25, 5)
 answer_3 = ...  # how many pictures
 
