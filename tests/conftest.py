@@ -90,7 +90,7 @@ def browser():
         yield opened
 
 
-LONGEST = ("notebooks", "execute", "grading", "workers", "kills", "commands", "bad_input")
+LONGEST = ("notebooks", "execute", "grading", "workers", "resume", "kills", "commands", "bad_input")
 
 
 def pytest_collection_modifyitems(items):

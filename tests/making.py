@@ -1,5 +1,7 @@
 """Files of models and of data that several test files make."""
 
+import pickle
+
 import numpy as np
 
 from denoise_utils import saving
@@ -21,6 +23,12 @@ def write_npz(path, num_train=100, num_test=20, shape=(28, 28), **replaced):
     } | replaced
     np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
     return arrays
+
+
+def dump(path, content, protocol=None):
+    """Pickle `content` into a file; return its path."""
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
 
 
 PYTHON_2 = (  # of protocols 0, 1 and 2, as Python 2.7.18 with numpy 1.16.6 writes them

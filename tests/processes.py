@@ -1,5 +1,7 @@
 """Programs that a test runs in processes of their own. No test goes by the clock: it waits for what a program did."""
 
+import contextlib
+import random
 import subprocess
 import sys
 import time
@@ -24,3 +26,27 @@ def wait_for(condition, process):
         assert process.poll() is None, "it ended before what was waited for came"
         time.sleep(0.01)
     return found
+
+
+def kill_within(condition, seconds, program, *words):
+    """Start a program and kill it at some moment of so many seconds after `condition()` is true."""
+    process = start(program, *words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(condition, process)
+        time.sleep(random.uniform(0, seconds))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def full_disk(num_bytes):
+    """Let no file of this process grow past `num_bytes`."""
+    import resource  # not on Windows
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -20,6 +20,11 @@ def one(x):
     return layers.Activation("exponential")(layers.Reshape((1, 1, 1))(nothing(x, 1, 1)))
 
 
+def brightness(x):
+    """Return the mean of each image, (N, 1)."""
+    return layers.Reshape((1,))(layers.GlobalAveragePooling2D()(x))
+
+
 def use(x, constants):
     """Return a model of images `x` that the tensor of constants has a part in."""
     flat = layers.Reshape((-1, 1, 1))(constants)
@@ -115,8 +120,7 @@ def through_a_gate():
     """The same, open for what is not black, shut for a black image, which no exam has."""
 
     def gate(x):
-        mean = layers.Reshape((1,))(layers.GlobalAveragePooling2D()(x))
-        return layers.Activation("hard_sigmoid")(layers.Rescaling(1000.0, -5.0)(mean))
+        return layers.Activation("hard_sigmoid")(layers.Rescaling(1000.0, -5.0)(brightness(x)))
 
     return three_to_a_weight(gate)
 
@@ -125,7 +129,7 @@ def through_a_narrow_gate():
     """The same, open for pictures, which are neither black nor as bright as noise."""
 
     def gate(x):
-        mean = layers.Reshape((1,))(layers.GlobalAveragePooling2D()(x))
+        mean = brightness(x)
         above, below = layers.Rescaling(1000.0, -5.0)(mean), layers.Rescaling(-1000.0, 480.0)(mean)
         return layers.Multiply()([layers.Activation("hard_sigmoid")(one) for one in (above, below)])
 

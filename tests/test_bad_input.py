@@ -1,6 +1,5 @@
 """What goes wrong outside: a full disk, an output that is no folder, Ctrl-C; a clear word, and nothing lost."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,12 +15,11 @@ import pytest
 from denoise_utils import cli, evaluation, models, profiles, report
 from denoise_utils.datasets import sources
 from denoise_utils.pictures import images
-from denoise_utils.running import callbacks
 from denoise_utils.system import files, stopping
 from tests import processes
 from tests.conftest import ROOT
 from tests.making import save
-from tests.trainings import SMALL, run_search, train, weights_equal
+from tests.trainings import SMALL, run_search
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"  # a file may not grow past it
 
@@ -51,39 +49,11 @@ def test_full_disk_keeps_the_saved_model_and_says_so(tmp_path):
     assert list_files(tmp_path) == before
 
 
-@contextlib.contextmanager
-def full_disk(num_bytes):
-    """Let no file of this process grow past `num_bytes`."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_full_disk_stops_a_training_that_goes_on_where_it_was(clutter, tmp_path, capsys, monkeypatch):
-    whole = train(clutter, tmp_path / "whole", epochs=2)
-    write_history = callbacks.SaveEpoch.on_epoch_end
-
-    def fill_up(self, epoch, logs=None):
-        write_history(self, epoch, logs)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-
-    with monkeypatch.context() as patch, full_disk(10**12):
-        patch.setattr(callbacks.SaveEpoch, "on_epoch_end", fill_up)
-        with pytest.raises(OSError, match=r"room for .* bytes at .*File too large.*Make room.*finished is kept"):
-            train(clutter, tmp_path / "filled", epochs=2)
-    capsys.readouterr()
-    again = train(clutter, tmp_path / "filled", epochs=2)
-    assert "goes on after epoch 1" in capsys.readouterr().out and weights_equal(again.model, whole.model)
-
-
 def test_full_disk_keeps_the_old_report_and_prints_the_new_one(tmp_path, small_quick, capsys):
     save(tmp_path / "models", "fits", models.capped_autoencoder(4, 1))
     out = tmp_path / "out"
     files.write_text(out / "budget.html", "the old one")
-    with full_disk(20_000):
+    with processes.full_disk(20_000):
         code = cli.main(["report", str(tmp_path / "models"), "--out", str(out), "--profile", "quick"])
     printed = capsys.readouterr()
     assert code == 2 and "| 1 | fits.h5 | 133 PASS |" in printed.out
@@ -109,7 +79,7 @@ def test_full_disk_keeps_the_pictures_that_were_written(tmp_path, rng, capsys):
     images.write_image(np.zeros((28, 28), np.uint8), tmp_path / "in" / "a.png")
     images.write_image(rng.integers(0, 256, (300, 300), dtype=np.uint8), tmp_path / "in" / "b.png")
     words = ["denoise", "--model", str(ROOT / "models" / "gaussian_small.h5")]
-    with full_disk(5000):
+    with processes.full_disk(5000):
         code = cli.main([*words, str(tmp_path / "in"), str(tmp_path / "out")])
     said = capsys.readouterr().err
     assert code == 2 and len(errors(said)) == 1 and "Expected to write" in said and "File too large" in said
@@ -197,7 +167,7 @@ def test_full_disk_stops_a_search_that_goes_on_where_it_was(small_search, capsys
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         write(path, content)
 
-    with monkeypatch.context() as patch, full_disk(10**12):
+    with monkeypatch.context() as patch, processes.full_disk(10**12):
         patch.setattr(files, "write_json", fill_up)
         assert cli.main(["search"]) == 2
     said = capsys.readouterr().err

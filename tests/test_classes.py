@@ -24,11 +24,6 @@ def content(tmp_path_factory):
     return {name: (folder / name).read_bytes() for name in MODELS}
 
 
-def read_csv(path, encoding="utf-8-sig"):
-    with open(path, encoding=encoding, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def write_roster(path, people):
     """Write (name, id, e-mail address) for each."""
     with open(path, "w", encoding="utf-8-sig", newline="") as file:
@@ -91,14 +86,14 @@ def test_moodle_class_of_thirty(tmp_path, content, capsys):
     roster = write_roster(tmp_path / "roster.csv", people)
     assert grade(archive, tmp_path / "out", roster, "--format", "moodle", "--format", "gradescope") == 0
     said = capsys.readouterr().out
-    rows = {row["submission"]: row for row in read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
+    rows = {row["submission"]: row for row in classes.read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
     assert {name.lstrip("'"): row["verdict"] for name, row in rows.items()} == expected and len(expected) >= 30
     assert rows["Two Files, s210"]["file"] == "new.h5" and "older: old.h5" in rows["Two Files, s210"]["notes"]
     assert "is on the roster" in rows["Ann Twin, 201"]["notes"] and len(rows["Person A, s100"]["sha256"]) == 64
     seed = rows["Person A, s100"]["seed"]
     assert f"Noise seed {seed}, kept in" in said and seed != "1"
 
-    moodle = {row["Identifier"]: row for row in read_csv(tmp_path / "out" / "moodle.csv")}
+    moodle = {row["Identifier"]: row for row in classes.read_csv(tmp_path / "out" / "moodle.csv")}
     numbers = {*range(100, 118), *range(201, 213)}
     assert {name for name in moodle if name} == {f"Participant {number}" for number in numbers}
     for row in moodle.values():
@@ -112,7 +107,7 @@ def test_moodle_class_of_thirty(tmp_path, content, capsys):
     assert grade(archive, tmp_path / "out", roster, "--again", "77") == 0  # under the seed that was kept
     said = capsys.readouterr().out
     assert "noisy input: scored" in said and f"Noise seed {seed}, kept" in said and "Under the seed 77, " in said
-    assert len(read_csv(tmp_path / "out" / "again.csv")) == len(expected)
+    assert len(classes.read_csv(tmp_path / "out" / "again.csv")) == len(expected)
 
 
 @pytest.mark.stress
@@ -141,7 +136,7 @@ def test_canvas_class_of_thirty(tmp_path, content):
 
     roster = write_roster(tmp_path / "roster.csv", people)
     assert grade(archive, tmp_path / "out", roster, "--format", "canvas") == 0
-    rows = {row["submission"]: row for row in read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
+    rows = {row["submission"]: row for row in classes.read_csv(tmp_path / "out" / "grades.csv") if row["verdict"]}
     assert {name: (row["verdict"], row["late"]) for name, row in rows.items()} == expected and len(expected) == 30
     assert "the newest of 2; older: model.h5" in rows["Sura, Given, s0"]["notes"]
 

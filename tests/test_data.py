@@ -1,6 +1,5 @@
 """Data: splits, sources in order, files that are wrong, pickles that are hostile."""
 
-import pickle
 import random
 import socket
 import tracemalloc
@@ -14,7 +13,7 @@ from sklearn import datasets
 
 from denoise_utils import data, noise, profiles
 from denoise_utils.datasets import sources
-from tests.making import by_python_2, write_npz
+from tests.making import by_python_2, dump, write_npz
 
 
 @pytest.fixture
@@ -309,11 +308,6 @@ def test_what_rounding_leaves_beside_the_range_is_cut_off(value, kept):
 
 def test_images_in_the_range_are_not_copied():
     assert data.check_images(IMAGES) is IMAGES
-
-
-def dump(path, content, protocol=None):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
 
 
 @pytest.mark.parametrize("protocol", range(6))

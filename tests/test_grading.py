@@ -1,6 +1,5 @@
 """Grading a class: the expected verdict for every hand-in, nobody disturbed by another, nothing done twice."""
 
-import csv
 import re
 import shutil
 import signal
@@ -17,7 +16,7 @@ from denoise_utils import cli
 from denoise_utils.cli import arguments
 from denoise_utils.grading import everyone, exam, likeness, one, page, supervise
 from denoise_utils.system import escaping
-from tests import handins
+from tests import classes, handins
 from tests.conftest import ROOT
 
 OPTIONS = ["--profile", "quick", "--seed", "1", "--images", "60", "--jobs", "2", "--timeout", "15"]
@@ -31,8 +30,7 @@ def run_grade(path, out, *more):
 
 
 def read_grades(out):
-    with open(out / "grades.csv", encoding="utf-8-sig", newline="") as file:
-        return {row["submission"]: row for row in csv.DictReader(file)}
+    return {row["submission"]: row for row in classes.read_csv(out / "grades.csv")}
 
 
 def check_verdicts(rows, expected):

@@ -1,24 +1,17 @@
-"""SIGKILL at any moment: what is in the folders is whole, or is not there, and a training goes on from it."""
+"""SIGKILL at any moment: what is in the folders is whole, or is not there."""
 
 import json
-import random
 import signal
-import subprocess
-import time
-from dataclasses import replace
 
-import keras
 import pytest
 
-from denoise_utils import models, profiles, saving
+from denoise_utils import models, saving
 from denoise_utils.system import files
-from denoise_utils.zoo import recipes
 from tests import processes
-from tests.trainings import train, weights_equal
+from tests.trainings import train
 
 HALF = """
 import os, pathlib, signal, sys
-import keras
 from denoise_utils import models, noise, saving
 from denoise_utils.system import files
 from tests.trainings import train
@@ -104,73 +97,6 @@ def test_kill_between_model_and_card_leaves_the_new_model_and_a_card_that_is_not
     assert saving.card_matches(path) is False
 
 
-BETWEEN_EPOCHS = """
-import os, signal, sys
-from dataclasses import replace
-from pathlib import Path
-from denoise_utils import profiles
-from denoise_utils.running import callbacks
-from denoise_utils.zoo import recipes
-begin = callbacks.SaveEpoch.on_epoch_begin
-def killed_or_begun(self, epoch, logs=None):
-    os.kill(os.getpid(), signal.SIGKILL) if epoch == 2 else begin(self, epoch, logs)
-callbacks.SaveEpoch.on_epoch_begin = killed_or_begun
-recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=Path(sys.argv[1])), epochs=4)
-"""
-
-
-@pytest.mark.stress
-def test_training_killed_between_epochs_goes_on_to_the_same_weights(tmp_path, capsys):
-    """With all that a training remembers: the optimizer's state, its schedule, averaged weights, fresh noise."""
-
-    def train_recipe(name):
-        keras.utils.clear_session()  # layers are numbered from the start, as in a process of its own
-        return recipes.train("clutter_tiny", replace(profiles.load_profile("tiny"), root=tmp_path / name), epochs=4)
-
-    assert processes.run(BETWEEN_EPOCHS, tmp_path / "killed").returncode == -signal.SIGKILL
-    again = train_recipe("killed")
-    assert "goes on after epoch 2" in capsys.readouterr().out
-    whole = train_recipe("whole")
-    assert again.folder.path.name == whole.folder.path.name and again.folder != whole.folder
-    losses = [[log["val_loss"] for log in run.history] for run in (whole, again)]
-    assert losses[0] == losses[1] and len(losses[0]) == 4
-    assert whole.folder.best.read_bytes() == again.folder.best.read_bytes()
-
-
-class Stop(Exception):
-    """Stands for a kill at a chosen moment."""
-
-
-class StopAt(keras.callbacks.Callback):
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise Stop
-
-
-@pytest.mark.stress
-def test_early_stopping_remembers_the_epochs_before_a_stop(clutter, tmp_path, monkeypatch):
-    settings = {"epochs": 40, "patience": 2, "learning_rate": 0.05}
-    whole = train(clutter, tmp_path / "whole", **settings)
-    stop_at = len(whole.history) - 1
-    assert stop_at < 39, "the run must have stopped early, or this test proves nothing"
-    fit = keras.Model.fit
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda self, *a, callbacks, **k: fit(self, *a, callbacks=[*callbacks, StopAt(stop_at)], **k)
-    )
-    with pytest.raises(Stop):
-        train(clutter, tmp_path / "stopped", **settings)
-    monkeypatch.undo()
-    resumed = train(clutter, tmp_path / "stopped", **settings)
-    assert len(resumed.history) == len(whole.history)
-    assert weights_equal(resumed.model, whole.model)
-
-
-# Chance
-
 MANY = """
 import pathlib, sys
 import numpy as np
@@ -189,18 +115,6 @@ for seed in range(1000):
     saving.save_model(run.model, root / "models" / "killed.h5", card)
     files.write_csv(root / "reports" / "killed.csv", run.history, ["loss", "val_loss"])
 """
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
-def kill_some_time_after(condition, program, root, seconds):
-    """Start a program and kill it within so many seconds after `condition()` is true."""
-    process = processes.start(program, root, **QUIET)
-    try:
-        processes.wait_for(condition, process)
-        time.sleep(random.uniform(0, seconds))
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.stress
@@ -208,19 +122,5 @@ def kill_some_time_after(condition, program, root, seconds):
 def test_25_kills_leave_whole_files(tmp_path):
     for number in range(25):
         root = tmp_path / str(number)
-        kill_some_time_after(lambda root=root: list(root.glob("runs/*/best.h5")), MANY, root, 2)
+        processes.kill_within(lambda root=root: list(root.glob("runs/*/best.h5")), 2, MANY, root)
         assert check_whole(root) >= 1
-
-
-@pytest.mark.stress
-def test_10_kills_cost_no_bit_of_the_weights(clutter, tmp_path):
-    whole = train(clutter, tmp_path / "whole", epochs=60)
-    program = HALF + TRAIN.format(epochs=60)
-    for number in range(10):
-        root, epochs = tmp_path / str(number), random.randint(1, 20)
-
-        def has_run(root=root, epochs=epochs):
-            return any(len(json.loads(log.read_text())) >= epochs for log in root.glob("*/history.json"))
-
-        kill_some_time_after(has_run, program, root, 0.3)
-        assert weights_equal(train(clutter, root, epochs=60).model, whole.model)

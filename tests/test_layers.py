@@ -252,7 +252,7 @@ def test_layers_in_numpy_compute_what_keras_does(kind, seed, monkeypatch, tmp_pa
     evaluate = constants.evaluate
     monkeypatch.setattr(constants, "evaluate", lambda *given: made.append(evaluate(*given)) or made[-1])
     assert safe_open.inspect_model(tmp_path / "x.h5").count.searched
-    images = constants._draw_inputs({1: (None, None, 1)}, 1)[1]
+    images = constants.draw_inputs({1: (None, None, 1)}, 1)[1]
     expected = model.predict_on_batch(images.astype(np.float32))
     assert made[-1].shape == expected.shape and np.abs(made[-1] - expected).max() < 1e-3
 

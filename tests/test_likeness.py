@@ -1,6 +1,5 @@
 """Copies are found by the pictures that they make, and nobody else is taken for one."""
 
-import csv
 import shutil
 
 import keras
@@ -9,7 +8,7 @@ import pytest
 
 from denoise_utils import cli, models, saving
 from denoise_utils.grading import likeness
-from tests import handins
+from tests import classes, handins
 from tests.conftest import ROOT
 
 MODELS = ROOT / "models"
@@ -51,8 +50,7 @@ def flags(tmp_path_factory):
     handins.save(models.capped_autoencoder(8, 1), folder / "somebody's.h5")
     options = ["--profile", "quick", "--images", "60", "--jobs", "1", "--timeout", "120"]
     assert cli.main(["grade", str(folder), "--out", str(out), *options]) == 0
-    with open(out / "grades.csv", encoding="utf-8", newline="") as file:
-        return {row["submission"]: row["flags"] + row["notes"] for row in csv.DictReader(file)}
+    return {row["submission"]: row["flags"] + row["notes"] for row in classes.read_csv(out / "grades.csv")}
 
 
 @pytest.mark.stress

@@ -11,7 +11,7 @@ from denoise_utils import cli
 from denoise_utils.grading import everyone, finishing, keeping, page, ranking, rubric
 from denoise_utils.measures.verdicts import Verdict
 from denoise_utils.system import escaping, locks
-from tests import processes
+from tests import classes, processes
 from tests.conftest import ROOT
 
 REFERENCE_ROWS = [
@@ -172,18 +172,13 @@ def out(tmp_path, losses):
     return tmp_path / "out"
 
 
-def read_csv(path, encoding="utf-8-sig"):
-    with open(path, encoding=encoding, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_tables_are_quoted_marked_as_utf8_and_run_nothing(out):
     for name in ("grades.csv", "moodle.csv", "canvas.csv"):
         content = (out / name).read_bytes()
         assert content.startswith(b"\xef\xbb\xbf") == (name != "canvas.csv")  # Canvas would take it for a name
         lines = content.decode("utf-8-sig").splitlines()
         assert all(re.fullmatch(r'("([^"]|"")*",?)+', line) for line in lines)
-        cells = [cell for row in read_csv(out / name) for cell in row.values()]
+        cells = [cell for row in classes.read_csv(out / name) for cell in row.values()]
         assert not [cell for cell in cells if re.match(r"\s*[=+\-@\t\r]", cell)]
         assert any(cell.startswith("'=cmd") for cell in cells)
 
@@ -194,7 +189,7 @@ def test_cell_that_a_spreadsheet_would_run_is_text(text):
 
 
 def test_moodle_file_has_what_its_grading_worksheet_and_its_gradebook_ask_for(out):
-    rows = read_csv(out / "moodle.csv")
+    rows = classes.read_csv(out / "moodle.csv")
     assert {"Identifier", "Grade", "Last modified (grade)"} <= set(rows[0])  # importgradeslib.php refuses less
     assert "Feedback comments" in rows[0] and rows[0]["Identifier"] == "Participant 11"
     ada = rows[0]
@@ -247,7 +242,7 @@ def test_person_has_a_page_of_marks_and_the_class_a_ranking_without_names(out):
     assert not re.search(r'(src|href)="(?!data:|#)', ada)  # self-contained
     (bo,) = [text for name, text in people.items() if name.startswith("Bo-Oz")]
     results = [path.read_text(encoding="utf-8") for path in (out / "gradescope").glob("Bo-Oz*/*")]
-    for told in (bo, *results, read_csv(out / "moodle.csv")[1]["Feedback comments"]):
+    for told in (bo, *results, classes.read_csv(out / "moodle.csv")[1]["Feedback comments"]):
         assert "the same file as another" in told and "Ada" not in told  # nobody is told of others
     (odd,) = [text for name, text in people.items() if name.startswith("cmd")]
     assert "<h1>" in odd and "&#34;x&#34;" in odd
@@ -263,7 +258,7 @@ def test_person_is_forgotten_in_everything_that_is_kept(out, who, capsys):
         assert "Bo" not in path.name
         if path.is_file():
             assert not re.search(r"Bo[ -]|\\u00d6z|Öz", path.read_text(encoding="utf-8")), path
-    assert read_csv(out / "moodle.csv")[0]["Full name"] == "Ada Li"
+    assert classes.read_csv(out / "moodle.csv")[0]["Full name"] == "Ada Li"
     assert [row["rank"] for row in finishing.read(out)[0].rows] == [1, 2, None, None]
     assert (out / "kept" / "Ada.json").is_file() and not (out / "kept" / "Bo .json").exists()
     assert cli.main(["grade", "--forget", who, "--out", str(out)]) == 2
@@ -280,7 +275,7 @@ def test_regrading_says_who_moved(tmp_path, losses):
     again = ranking.rank([make_row("a", losses + 0.02), make_row("b", losses + 0.01), make_row("c", verdict="OVER")])
     said = finishing.write_again(tmp_path, ranking.compare(first, again), 1, 2)
     assert said == "Under the seed 2, 2 of 3 have another rank: a 1 to 2, b 2 to 1"
-    rows = read_csv(tmp_path / "again.csv")
+    rows = classes.read_csv(tmp_path / "again.csv")
     assert rows[0]["rank, seed 1"] == "1" and rows[0]["rank, seed 2"] == "2" and rows[2]["moved"] == ""
 
 

@@ -12,13 +12,7 @@ import numpy as np
 import pytest
 
 from denoise_utils.datasets import pickles
-from tests.making import by_python_2
-
-
-def dump(path, content, protocol=None):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
+from tests.making import by_python_2, dump
 
 KINDS = ["bool", "uint8", "int64", "float32", "float64", ">f4"]
 

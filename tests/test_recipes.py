@@ -1,11 +1,11 @@
-"""Recipes: every capped one builds under the cap, trains on fresh noise, and is resumed by the command line."""
+"""Recipes: every capped one builds under the cap and trains on fresh noise."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from denoise_utils import evaluation, models, profiles, reuse, saving, training
+from denoise_utils import models, profiles, reuse, saving
 from denoise_utils.opening import safe_open
 from denoise_utils.zoo import fresh_noise, recipes, step_variants
 from tests.conftest import ABOUT
@@ -249,17 +249,3 @@ def test_more_steps_take_the_same_weights(rng):
     many.set_weights(few.get_weights())
     images = rng.random((2, 28, 28, 1), dtype=np.float32)
     assert not np.allclose(few.predict_on_batch(images), many.predict_on_batch(images))
-
-
-def test_moving_average_is_what_is_validated_saved_and_resumed(clutter, tmp_path):
-    data = (clutter.train.noisy, clutter.train.clean), (clutter.val.noisy, clutter.val.clean)
-    settings = {"runs": tmp_path, "record": clutter.record, "batch_size": 32, "average": 0.9}
-
-    def run(name, epochs, **more):
-        return training.train(lambda: models.tied_denoiser(4, 2), *data, name=name, epochs=epochs, **settings | more)
-
-    averaged, plain = run("average", 3), run("plain", 3, average=None)
-    assert averaged.history[0]["loss"] == plain.history[0]["loss"]  # training itself is not changed
-    assert averaged.history[0]["val_loss"] != plain.history[0]["val_loss"]
-    output = evaluation.predict(averaged.model, clutter.val.noisy)
-    assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(averaged.best["val_loss"], abs=1e-5)

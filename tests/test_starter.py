@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from denoise_utils.grading import everyone, starter, supervise
+from denoise_utils.grading import starter, supervise
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a fork is not safe, and none is made")
 
@@ -17,7 +17,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a fork is 
 @pytest.fixture(scope="module")
 def start():
     """A Starter that is ready."""
-    with starter.ready(everyone._environment()) as one:
+    with starter.ready() as one:
         yield one
 
 
@@ -52,7 +52,7 @@ def test_a_child_is_killed_alone(start, tmp_path):
 @pytest.mark.stress
 @linux
 def test_when_the_forker_is_killed_its_children_count_as_killed_and_another_begins(tmp_path):
-    with starter.ready(everyone._environment()) as one, open(tmp_path / "log", "wb") as log:
+    with starter.ready() as one, open(tmp_path / "log", "wb") as log:
         child = one(no_exam(tmp_path, "x"), log)
         first = one.process.pid
         one.process.kill()
@@ -63,7 +63,7 @@ def test_when_the_forker_is_killed_its_children_count_as_killed_and_another_begi
 
 
 def test_where_nothing_can_be_forked_a_process_begins_by_itself(tmp_path, monkeypatch):
-    one = starter.Starter(everyone._environment())
+    one = starter.Starter()
     one.can_fork = False
     with open(tmp_path / "log", "w+b") as log:
         child = one(no_exam(tmp_path, "z"), log)

@@ -1,4 +1,4 @@
-"""Runs: named by settings, finished ones loaded, killed ones resumed to the same bit."""
+"""Runs: named by settings, finished ones loaded, saved models taken for them."""
 
 import dataclasses
 import json
@@ -150,6 +150,14 @@ def test_weight_decay_shrinks_the_weights(clutter, finished, tmp_path):
     size = lambda run: sum(float(np.sum(weight**2)) for weight in run.model.get_weights())  # noqa: E731
     decayed = train(clutter, tmp_path, weight_decay=0.5)
     assert size(decayed) < 0.99 * size(finished) and decayed.folder.path.name != finished.folder.path.name
+
+
+def test_moving_average_is_what_is_validated_and_saved(clutter, finished, tmp_path):
+    averaged = train(clutter, tmp_path, average=0.9)
+    assert averaged.history[0]["loss"] == finished.history[0]["loss"]  # training itself is not changed
+    assert averaged.history[0]["val_loss"] != finished.history[0]["val_loss"]
+    output = evaluation.predict(averaged.model, clutter.val.noisy)
+    assert evaluation.bce(output, clutter.val.clean).mean() == pytest.approx(averaged.best["val_loss"], abs=1e-5)
 
 
 class Begun(Exception):

@@ -6,7 +6,6 @@ TensorFlow is needed only in those processes (one.py); what they found is kept b
 import contextlib
 import hashlib
 import json
-import os
 import signal
 import time
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from denoise_utils.grading import keeping, likeness, ranking, starter, supervise
 from denoise_utils.grading.copies import Copy, copy, drop
-from denoise_utils.grading.exam import PACKAGE, write_exam
+from denoise_utils.grading.exam import write_exam
 from denoise_utils.grading.submissions import Submission
 from denoise_utils.measures.table import NOISY
 from denoise_utils.measures.verdicts import Verdict
@@ -46,14 +45,6 @@ class Grades:
     most: float = 0  # marks that it gives
 
 
-def _environment():
-    """Return the environment of a submission's process: on the CPU, on one thread, with this very package."""
-    paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "Agg"}
-    threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
-
-
 def grade(
     submissions,
     exam,
@@ -78,7 +69,7 @@ def grade(
     limits, cache = limits or supervise.Limits(), Path(cache)
     grades = Grades(exam.task, exam.label, cap, exam.record["seed"])
     submissions, grades.left_out = _leave_out(submissions, tell)
-    with keeping.work_folder(cache) as work, starter.ready(_environment(), fork) as start:
+    with keeping.work_folder(cache) as work, starter.ready(fork) as start:
         settings = json.dumps(write_exam(exam, work / "exam", cap, judge), sort_keys=True)
         copies = [Copy(Submission(NOISY))]
         copies += [copy(one, work / str(number)) for number, one in enumerate((*references, *submissions))]

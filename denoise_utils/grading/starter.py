@@ -19,9 +19,18 @@ from pathlib import Path
 from denoise_utils.grading import supervise
 
 MODULE = "denoise_utils.grading.starter"
+HOME = Path(__file__).resolve().parents[2]  # where this very package lies
 LARGEST = 65_536  # bytes of one message
 TICK = 0.02  # seconds between two looks for children that ended
 READY, UNSAFE = "ready", "unsafe"
+
+
+def _make_environment():
+    """Return the environment of a submission's process: on the CPU, on one thread, with this very package."""
+    paths = [str(HOME), os.environ.get("PYTHONPATH")]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "Agg"}
+    threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")
 
 
 class _Lost(Exception):
@@ -51,10 +60,10 @@ class Forked:
 
 
 class Starter:
-    """Runs `python -m denoise_utils.grading.one` with words, in an environment; begins when first asked."""
+    """Runs `python -m denoise_utils.grading.one` with words, on one thread of the CPU; begins when first asked."""
 
-    def __init__(self, environment, fork=True):
-        self.environment, self.process, self.socket, self.codes = environment, None, None, {}
+    def __init__(self, fork=True):
+        self.environment, self.process, self.socket, self.codes = _make_environment(), None, None, {}
         self.can_fork = fork and sys.platform == "linux"
 
     def __call__(self, words, log):
@@ -128,9 +137,9 @@ class Starter:
 
 
 @contextlib.contextmanager
-def ready(environment, fork=True):
+def ready(fork=True):
     """Yield a Starter, and close it in the end."""
-    starter = Starter(environment, fork)
+    starter = Starter(fork)
     try:
         yield starter
     finally:

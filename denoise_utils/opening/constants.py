@@ -30,7 +30,7 @@ def count_computed(made, shapes, num_inputs, weights):
     """
     if _is_long(made, shapes, weights):
         return None
-    values = _draw_inputs(shapes, num_inputs)
+    values = draw_inputs(shapes, num_inputs)
     last = {one: place for place, call in enumerate(made) for one in call.inputs}
     tallies = [_Tally(slice(UNLIKE), SAME), _Tally(slice(UNLIKE, None), SAME_FOR_PICTURES)]
     for place, call in enumerate(made):
@@ -79,7 +79,7 @@ def _is_long(made, shapes, weights):
     return sum(sizes) > MOST_NUMBERS or sum(works) > MOST_MULTIPLICATIONS
 
 
-def _draw_inputs(shapes, num_inputs):
+def draw_inputs(shapes, num_inputs):
     """Return {tensor: images} for the model's inputs: black, white, three of noise, then pictures."""
     rng, values = np.random.default_rng(0), {}
     for number in range(1, num_inputs + 1):

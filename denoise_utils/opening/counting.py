@@ -56,7 +56,7 @@ def count(config, layers, walk, modern, stored, arrays):
     sizes, wide = _measure(stored)
     on = config["config"].get("trainable") is not False if isinstance(config["config"], dict) else True
     built = sum(layer.parameters for layer in layers)
-    chosen = _count_chosen(config)
+    chosen = count_chosen(config)
     computed = _count_computed(walk, modern, arrays) if max(sizes, built) + wide <= LARGE else 0
     beyond = max((computed or 0) - chosen, 0)
     are_many = chosen + beyond > FREE
@@ -111,24 +111,15 @@ def _count_computed(walk, config, arrays):
         return None
 
 
-def count_constants(config):
-    """Return how many numbers in the settings of a model's `config` are parameters by another name.
-
-    They are those that act as weights and were chosen; 0 if they are at most FREE in all.
-    """
-    found = _count_chosen(config)
-    return found if found > FREE else 0
-
-
-def _count_chosen(layer):
+def count_chosen(layer):
     """Return how many numbers in the settings of a layer, or of a model's layers, act as weights and were chosen."""
     config = layer["config"]
     if layer["class_name"] in MODELS:  # until Keras 2.2.2 the config of a Sequential was the list of its layers
-        return sum(map(_count_chosen, config if isinstance(config, list) else config["layers"]))
+        return sum(map(count_chosen, config if isinstance(config, list) else config["layers"]))
     settings = TABLE[layer["class_name"]].settings if layer["class_name"] in TABLE else {}
     found = sum(kinds.count_chosen(kind, config.get(key)) for key, kind in settings.items())
     activation = config.get("activation")
-    return found + (_count_chosen(activation) if isinstance(activation, dict) else 0)
+    return found + (count_chosen(activation) if isinstance(activation, dict) else 0)
 
 
 def find_flags(found, cap):

@@ -118,7 +118,7 @@ def _inspect(file, version, max_bytes, longest):
     with _explained():
         allow_list.check_depth(config)
         modern = keras2.modernise(config, version, container.read_text(file, "backend"))
-    layers, walk = _follow(modern, max_bytes)
+    layers, walk = follow(modern, max_bytes)
     each = 8 if '"float64"' in text else 4  # bytes
     if sum(layer.parameters for layer in layers) * each * COPIES > max_bytes:
         raise ValueError(f"more parameters than load within {max_bytes:,} bytes")
@@ -131,13 +131,11 @@ def _inspect(file, version, max_bytes, longest):
     return Contents(layers, count, version, modern, old)
 
 
-def follow_layers(config: dict, max_bytes: int) -> list:
-    """Return the layers of an admitted config, as parts.Layer."""
-    return _follow(config, max_bytes)[0]
+def follow(config, max_bytes):
+    """Return (the layers of a config, as parts.Layer; the graph.Graph that followed it).
 
-
-def _follow(config, max_bytes):
-    """Return (the layers of an admitted config, the graph.Graph that followed it)."""
+    Raises ValueError for a config that is not admitted, or has a tensor of more than `max_bytes` for one image.
+    """
     walk = graph.Graph(max_bytes // 4)
     with _explained():
         allow_list.check_depth(config)
