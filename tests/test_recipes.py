@@ -148,7 +148,7 @@ def test_card_of_a_run_tells_its_noise(tmp_path):
     run = recipes.train("salt_pepper_small", profile)
     assert run.settings["loss"] == "binary_crossentropy"
     assert run.settings["data"]["noise"] == {"drawn": "amount 0 to .9", "fresh": "in every epoch"}
-    assert run.settings["augment"] == "fresh_noise" and run.settings["clipnorm"] == 1
+    assert run.settings["augment"] == "fresh_noise" and run.settings["optimizer"] == "soap"
     first = run.history[0]
     assert np.isfinite([first["loss"], first["val_loss"]]).all()
 
