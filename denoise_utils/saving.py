@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -188,9 +189,8 @@ def machine() -> str:
 
     backend, graphics = keras.backend.backend(), ""
     if backend == "jax":
-        import jax
-
-        graphics = "".join(f", {device.device_kind}" for device in jax.devices() if device.platform == "gpu")
+        devices = sys.modules["jax"].devices()  # Keras imported it
+        graphics = "".join(f", {device.device_kind}" for device in devices if device.platform == "gpu")
     name = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{graphics}, Keras on {backend}"
     without = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"
     half = os.environ.get("TF_SET_ONEDNN_FPMATH_MODE") == "BF16"  # oneDNN's faster arithmetic, where the CPU has it

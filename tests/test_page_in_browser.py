@@ -230,13 +230,13 @@ def test_visitor_draws_damages_chooses_steps_and_reads(browser, width, kind):
     click(browser, "input[name=noises][value=watermark]")
     wait(browser)
     assert browser.execute_script("return chosen.model") == "watermark_small"
-    assert text_of(browser, "where") == "Step 12 of 12" and "trained on watermarks" in text_of(browser, "fit")
+    assert text_of(browser, "where") == "Step 16 of 16" and "trained on watermarks" in text_of(browser, "fit")
     before, after = (float(text_of(browser, f"psnr-{when}").split()[0]) for when in ("before", "after"))
     assert after > before + 5
     assert text_of(browser, "read-after").startswith("1, ")
     assert "after." in browser.execute_script("return find('status').textContent")
     click(browser, "#back")
-    assert text_of(browser, "where") == "Step 11 of 12"
+    assert text_of(browser, "where") == "Step 15 of 16"
     assert text_of(browser, "psnr-now") == browser.find_elements("css selector", "#strip .decibels")[11].text
     click(browser, "#strip button:first-child")
     assert text_of(browser, "psnr-now") == text_of(browser, "psnr-before")
