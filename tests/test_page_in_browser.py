@@ -237,11 +237,11 @@ def test_visitor_draws_damages_chooses_steps_and_reads(browser, width, kind):
     assert "after." in browser.execute_script("return find('status').textContent")
     click(browser, "#back")
     assert text_of(browser, "where") == "Step 15 of 16"
-    assert text_of(browser, "psnr-now") == browser.find_elements("css selector", "#strip .decibels")[11].text
+    assert text_of(browser, "psnr-now") == browser.find_elements("css selector", "#strip .decibels")[15].text
     click(browser, "#strip button:first-child")
     assert text_of(browser, "psnr-now") == text_of(browser, "psnr-before")
     click(browser, "#play")
-    wait(browser, "step === 12 && !playing")
+    wait(browser, "step === 16 && !playing")
     click(browser, "#rewind")
     wait(browser, "step === 0 && !playing")
     click(browser, "summary")
