@@ -79,34 +79,30 @@ def train(
     train_data: Arrays,
     val_data: Arrays,
     *,
-    name: str,
     runs: Path,
     record: dict,
-    epochs: int,
     augment: Callable | None = None,
     saved: tuple[Path, ...] = (),
     shelf: Path | None = None,
     score: Callable | None = None,
-    tell: Callable | None = None,
     **others,
 ) -> Run:
     """Train the model that `build()` returns and return its Run, with the best epoch's weights.
 
     `train_data` and `val_data` are (input, target) arrays, `record` says in JSON what they are. `others` are the
-    other fields of `running.settings.Settings`, which says what they mean: optimizer, learning_rate, schedule, loss,
-    batch_size, patience, seed, weight_decay, clipnorm, average, keep.
+    other fields of `running.settings.Settings`, which says what they mean: name and epochs, always; optimizer,
+    learning_rate, schedule, loss, batch_size, patience, seed, weight_decay, clipnorm, average, keep.
     The run's folder under `runs` is named by all settings: one that is finished is loaded, one
     that was killed goes on at its next epoch, to the same weights as if it had not been (but for
     dropout, whose state Keras does not keep). `saved` and `shelf` are further places to find it: see `Places`.
     `augment(inputs, generator)` makes the inputs of each epoch; its name is a setting.
     `score(model)` returns the validation scores that are kept with the run, by default those of `evaluation.score`.
     It gets the best model; of a run that keeps models of named epochs, the last of those.
-    `tell(line, minutes)` is called with the progress and the minutes left, by default the line is printed over itself.
-    Raises TypeError for a setting that there is not, ValueError for a loss that is not finite.
+    Raises TypeError for a setting that there is not, or that is missing, ValueError for a loss that is not finite.
     """
-    settings = Settings(name=name, data=record, epochs=epochs, augment=identify(augment), **others)
-    ways = {"augment": augment, "score": score, "tell": tell}
-    return train_by(settings, build, train_data, val_data, places=Places(runs, tuple(saved), shelf), **ways)
+    settings = Settings(data=record, augment=identify(augment), **others)
+    places = Places(runs, tuple(saved), shelf)
+    return train_by(settings, build, train_data, val_data, places=places, augment=augment, score=score)
 
 
 def train_by(
@@ -120,7 +116,10 @@ def train_by(
     score: Callable | None = None,
     tell: Callable | None = None,
 ) -> Run:
-    """Do what `train` does, by `settings` that want nothing but the architecture of what `build()` returns."""
+    """Do what `train` does, by `settings` that want nothing but the architecture of what `build()` returns.
+
+    `tell(line, minutes)` is called with the progress and the minutes left, by default the line is printed over itself.
+    """
     keras.utils.set_random_seed(settings.seed)
     model = build()
     settings = replace(settings, architecture=fingerprint(model))

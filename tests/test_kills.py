@@ -12,6 +12,7 @@ from tests.trainings import train
 
 HALF = """
 import os, pathlib, signal, sys
+import keras
 from denoise_utils import models, noise, saving
 from denoise_utils.system import files
 from tests.trainings import train

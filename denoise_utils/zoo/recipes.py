@@ -204,7 +204,7 @@ def train(
 
     A killed run goes on at its next epoch; a finished one is loaded, as is the saved model of that name (or, under
     models/seeds, of that name and seed) if it was trained so: `places` says where to look. `changes` replace settings;
-    `tell` is that of `training.train`.
+    `tell` is that of `training.train_by`.
     """
     from denoise_utils import training
 
