@@ -105,7 +105,7 @@ for name, gain, digit in zip(("dark ink", "light ink"), after - before, read, st
     print(f"{name}: {gain:+.1f} dB, read as {digit}")
 
 # %% [markdown]
-# Dark ink comes out worse than it went in, inside a dark frame: the model expects dark borders. Turned round, the same drawing gains 13 dB: on it, one minus sign is worth 29.
+# Dark ink comes out black all over: the model has seen light strokes on black, and nothing else. Turned round, the same drawing gains 13 dB: on it, one minus sign is worth 29.
 
 # %%
 here = f"dark ink {after[0] - before[0]:+.1f} dB, light ink {after[1] - before[1]:+.1f} dB"
