@@ -98,9 +98,8 @@ figure, poster = plt.subplots(figsize=(10, 7.1), facecolor="#04060d")
 for values, x, y, size in tiles:
     high, wide = np.multiply(values.shape, size)
     poster.imshow(values, fire, vmin=-3, vmax=3, extent=(x, x + wide, y + high, y))
-names = ("first", "column", "row", "last")
-at = ((0, -2), (0, 18), (60, 18), (0, 62))
-for place, name, (kernel, bias) in zip(at, names, weights, strict=True):
+at = {"first": (0, -2), "column": (0, 18), "row": (60, 18), "last": (0, 62)}
+for (name, place), (kernel, bias) in zip(at.items(), weights, strict=True):
     poster.text(*place, f"{name}: {kernel.size + bias.size:,} numbers", color="w", fontsize=13)
 _ = poster.axis([-2, 114, 76, -6]), poster.axis("off")
 
