@@ -113,7 +113,7 @@ def _dict(value):
 
 
 def _shown(value):
-    return plain(str(value)[:2000])
+    return plain(str(value)[:4000])
 
 
 def describe_folder(folder):
