@@ -217,7 +217,7 @@ def update_readme(path: str | Path, report: Report) -> None:
     files.replace_between(path, *MARKS, landing(report.rows))
 
 
-SCORED = ("images", "bce", "excess", "mse", "psnr", "psnr_sd", "ssim", "ssim_sd", "legibility")  # what cards tell
+SCORED = ("images", *table.columns(table.FULL))  # what cards tell
 
 
 def update_cards(folder: str | Path, report: Report) -> None:

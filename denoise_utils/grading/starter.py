@@ -17,9 +17,9 @@ import traceback
 from pathlib import Path
 
 from denoise_utils.grading import supervise
+from denoise_utils.grading.exam import PACKAGE
 
 MODULE = "denoise_utils.grading.starter"
-HOME = Path(__file__).resolve().parents[2]  # where this very package lies
 LARGEST = 65_536  # bytes of one message
 TICK = 0.02  # seconds between two looks for children that ended
 READY, UNSAFE = "ready", "unsafe"
@@ -27,7 +27,7 @@ READY, UNSAFE = "ready", "unsafe"
 
 def _make_environment():
     """Return the environment of a submission's process: on the CPU, on one thread, with this very package."""
-    paths = [str(HOME), os.environ.get("PYTHONPATH")]
+    paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "Agg"}
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return os.environ | quiet | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict.fromkeys(threads, "1")

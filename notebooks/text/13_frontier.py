@@ -86,16 +86,14 @@ Markdown(evaluation.format_table(rows, columns))
 # **Predict:** how much does the best rate gain on the worst?
 
 # %%
-rows = []
+ways = {f"rate_{rate}": (f"Adam, {rate}", "{:.4f}") for rate in (0.002, 0.006, 0.018, 0.054)}
+ways["soap"] = ("SOAP, 0.005", "{:.4f}")
+columns, rows, folder = {"name": ("rival", "{}")} | ways, [], profile.root / "models" / "runs"
 for rival in ("medium", "project_w"):
     rows.append({"name": rival})
-    for way in ("rate_0.002", "rate_0.006", "rate_0.018", "rate_0.054", "soap"):
-        folder = profile.root / "models" / "runs"
+    for way in ways:
         for path in folder.glob(f"clutter_{rival}_{way}-*/scores.json"):
             rows[-1][way] = json.loads(path.read_text())["excess"]
-columns = {"name": ("rival", "{}")}
-columns |= {f"rate_{rate}": (f"Adam, {rate}", "{:.4f}") for rate in (0.002, 0.006, 0.018, 0.054)}
-columns["soap"] = ("SOAP, 0.005", "{:.4f}")
 Markdown(evaluation.format_table(rows, columns, "excess on 6,000 validation pictures"))
 
 # %% [markdown]
@@ -135,7 +133,7 @@ for axis, (title, cost) in zip(axes, costs.items(), strict=True):
         point = cost[name], excess[name]
         axis.plot(*point, "o", color="tab:red" if name in SEEDS else "tab:blue")
         label = "small (3)" if name in SEEDS else name.removeprefix("clutter_")
-        if name not in [*TWICE, *SEEDS[1:]]:
+        if name in shown:
             axis.annotate(label, point, away.get(name, (6, 4)), textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel=title)
     axis.margins(x=0.4, y=0.1)
