@@ -1,8 +1,9 @@
 """Make the notebooks from notebooks/text/*.py and execute them in order, showing progress.
 
 The profile "full" writes them to notebooks/, any other to build/PROFILE/notebooks/; with --solutions, which puts
-notebooks/solutions/ in the cells of the exercises, any to build/PROFILE/solutions/. At the first error it names the
-cell, keeps what was executed under build/, and exits with 1.
+notebooks/solutions/ in the cells of the exercises, any to build/PROFILE/solutions/. Two are executed side by side
+where there are two cores, but one that measures time alone, at the end. At the first error it names the cell, keeps
+what was executed under build/, and exits with 1.
 """
 
 import argparse
@@ -10,11 +11,12 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jupytext
 import nbformat
-from making import exercises, figures, kernel
+from making import exercises, figures, kernel, side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
@@ -22,12 +24,17 @@ sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
 from denoise_utils.system import files
 
 SLOWEST = 10  # cells that are named at the end
+TIMING = '# %% tags=["timing"]'  # a cell that measures time
 
 
-def execute(path, position, started, solved):
-    """Execute the notebook in the text file `path`; return it, the error's text or None, and its cells' seconds.
+class Failed(Exception):
+    """A notebook that could not be executed to its end, or whose solutions are not right."""
 
-    `solved` puts the solutions in; that one is not right is an error, too.
+
+async def execute(path, position, started, solved, folder):
+    """Execute the notebook in the text file `path`, write it to `folder`, and return its cells' seconds.
+
+    `solved` puts the solutions in. Raises Failed for a cell that fails, or a solution that is not right.
     """
 
     def tell(number, count, cell):
@@ -40,7 +47,7 @@ def execute(path, position, started, solved):
     if solved:
         exercises.put_in(notebook, exercises.read_solutions(solutions), path.stem)
     log = ROOT / "build" / "kernel.log"
-    error, seconds = kernel.execute(notebook, path.stem, ROOT / "notebooks", log, tell)
+    error, seconds = await kernel.execute(notebook, path.stem, ROOT / "notebooks", log, tell)
     scale = figures.store(notebook)
     if scale < 1:
         print(f"\n{path.stem}: much to show; its large figures are kept at {scale:.0%} of their resolution", end="")
@@ -48,7 +55,23 @@ def execute(path, position, started, solved):
     if wrong:
         number, printed = wrong[0]
         error = f'{path.stem}, exercise {number}: expected its check to print "right", got: {printed}'
-    return notebook, error, [(spent, path.stem, kernel.name_of(cell)) for spent, cell in seconds]
+    if error:
+        kept = ROOT / "build" / "failed" / f"{path.stem}.ipynb"
+        write(notebook, kept)
+        raise Failed(f"{error}\nWhat was executed is in {kept.relative_to(ROOT)}.")
+    write(notebook, folder / f"{path.stem}.ipynb")
+    return [(spent, path.stem, kernel.name_of(cell)) for spent, cell in seconds]
+
+
+async def execute_all(paths, at_once, solved, folder):
+    """Execute notebooks, `at_once` at a time, those that measure time alone and last; return all cells' seconds."""
+    started, alone = time.perf_counter(), [path for path in paths if TIMING in path.read_text("utf-8")]
+    found = []
+    for some, number in (([path for path in paths if path not in alone], at_once), (alone, 1)):
+        positions = {path: f"[{paths.index(path) + 1}/{len(paths)}]" for path in some}
+        makers = [partial(execute, path, positions[path], started, solved, folder) for path in some]
+        found += await side_by_side.each(makers, number)
+    return [cell for seconds in found for cell in seconds]
 
 
 def write(notebook, path):
@@ -67,13 +90,18 @@ def write(notebook, path):
 
 def parse():
     """Return the arguments, and the texts of the notebooks that they name."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser, default = argparse.ArgumentParser(description=__doc__), min(2, os.cpu_count() or 1)
     parser.add_argument("--profile", default=os.environ.get("DENOISE_PROFILE") or "quick", help="quick or full")
     parser.add_argument("--solutions", action="store_true", help="with the solutions of the exercises put in")
+    parser.add_argument(
+        "--at-once", type=int, default=default, help="notebooks side by side (default here: %(default)s)"
+    )
     parser.add_argument("only", nargs="*", help="beginnings of names, such as 01 05; default: all")
     arguments = parser.parse_args()
     if arguments.profile not in ("quick", "full", "tiny"):
         parser.error(f'expected the profile "quick" or "full", got "{arguments.profile}"')
+    if arguments.at_once < 1:
+        parser.error(f"expected one notebook at once, or more, got {arguments.at_once}")
     paths = sorted((ROOT / "notebooks" / "text").glob("*.py"))
     paths = [p for p in paths if not arguments.only or p.name.startswith(tuple(arguments.only))]
     if not paths:
@@ -86,19 +114,18 @@ def main():
     arguments, paths = parse()
     os.environ |= {"DENOISE_PROFILE": arguments.profile, "TF_CPP_MIN_LOG_LEVEL": "3"}
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    at_once = min(arguments.at_once, len(paths))
+    if at_once > 1:  # each its share of the cores
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
     output = ROOT if arguments.profile == "full" else ROOT / "build" / arguments.profile
     folder = ROOT / "build" / arguments.profile / "solutions" if arguments.solutions else output / "notebooks"
-    started, seconds = time.perf_counter(), []
-    print(f"Executing {len(paths)} notebooks, profile {arguments.profile}.", end="")
-    for number, path in enumerate(paths, 1):
-        notebook, error, spent = execute(path, f"[{number}/{len(paths)}]", started, arguments.solutions)
-        seconds += spent
-        if error:
-            kept = ROOT / "build" / "failed" / f"{path.stem}.ipynb"
-            write(notebook, kept)
-            print(f"\nFailed in {error}\nWhat was executed is in {kept.relative_to(ROOT)}.", flush=True)
-            return 1
-        write(notebook, folder / f"{path.stem}.ipynb")
+    started = time.perf_counter()
+    print(f"Executing {len(paths)} notebooks, {at_once} at once, profile {arguments.profile}.", end="")
+    try:
+        seconds = side_by_side.run(execute_all(paths, at_once, arguments.solutions, folder))
+    except Failed as error:
+        print(f"\nFailed in {error}", flush=True)
+        return 1
     minutes = (time.perf_counter() - started) / 60
     print("\nThe slowest cells:")
     for spent, name, line in sorted(seconds, reverse=True)[:SLOWEST]:

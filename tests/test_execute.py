@@ -151,7 +151,7 @@ def test_first_error_stops_and_names_the_cell(project):
     (text / "00_broken.py").write_text(
         "# %% [markdown]\n# # Broken\n\n# %%\nx = 1\n\n# %%\nprint('so far')\ny = x / 0\n"
     )
-    code, printed = execute(project, "00_broken", "01")
+    code, printed = execute(project, "--at-once", "1", "00_broken", "01")
     assert code == 1
     assert "Failed in 00_broken, code cell 2 (print('so far'))" in printed and "ZeroDivisionError" in printed
     assert "01_load_data" not in printed
@@ -165,6 +165,46 @@ def test_kernel_that_dies_is_named_by_its_cell(project):
     (text / "00_dying.py").write_text("# %%\nprint('one')\n\n# %%\nx = 1\n\n# %%\nimport os\nos._exit(9)\n")
     code, printed = execute(project, "00_dying")
     assert code == 1 and "Failed in 00_dying, code cell 3 (import os)" in printed
+
+
+SLOW = "# %%\nfrom pathlib import Path\nimport time\nPath('begun').touch()\nwhile True:\n    time.sleep(1)\n"
+BREAKS = """# %%
+from pathlib import Path
+import time
+while not Path("begun").exists():
+    time.sleep(0.01)
+1 / 0
+"""
+
+
+def test_an_error_ends_the_notebook_beside_it_and_none_is_begun_after_it(project):
+    for name, text in {"00_breaks": BREAKS, "00_slow": SLOW, "00_third": "# %%\nprint(3)\n"}.items():
+        (project / "notebooks" / "text" / f"{name}.py").write_text(text)
+    code, printed = execute(project, "--at-once", "2", "00_breaks", "00_slow", "00_third")
+    assert code == 1 and "Failed in 00_breaks, code cell 1" in printed and "ZeroDivisionError" in printed
+    assert "00_slow, cell 1/1" in printed and "00_third" not in printed
+
+
+ALONE = """# %%
+x = 1
+
+# %% tags=["timing"]
+print("timed")
+"""
+
+
+def test_a_notebook_that_measures_time_is_executed_alone_and_last(project):
+    for name, text in {"00_timed": ALONE, "01_other": "# %%\nimport time\ntime.sleep(1)\n"}.items():
+        (project / "notebooks" / "text" / f"{name}.py").write_text(text)
+    code, printed = execute(project, "--at-once", "2", "00_timed", "01_other")
+    assert code == 0, printed
+    assert "Executing 2 notebooks, 2 at once" in printed
+    assert printed.index("[2/2] 01_other, cell 1/1") < printed.index("[1/2] 00_timed, cell 1/2")
+
+
+def test_no_notebook_at_once_is_refused(project):
+    code, printed = execute(project, "--at-once", "0", "00")
+    assert code == 2 and "expected one notebook at once, or more, got 0" in printed
 
 
 STOPPED = "Stopped. What was finished is kept: the same command goes on from there."

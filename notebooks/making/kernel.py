@@ -1,13 +1,12 @@
 """Execute the cells of a notebook in a kernel, showing how far it is, and tidy what they printed."""
 
-import asyncio
 import re
-import sys
 import time
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+WIDTH = 76  # characters of a progress line
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 # What TensorFlow says on standard error while it starts, whatever its log level.
@@ -24,30 +23,13 @@ DROPPED = {"stderr": STARTUP, "stdout": PROGRESS}
 class ShowingClient(NotebookClient):
     """Execute a notebook and echo the progress lines of its trainings to the terminal."""
 
-    cleanup = None  # the shutdown of the kernel, once it has begun
-
-    @property
-    def stopped(self):
-        """Whether Ctrl-C, or a request to end, shut the kernel down: nbclient calls both a dead kernel."""
-        return hasattr(self, "_async_cleanup_kernel_future")
-
-    async def _async_cleanup_kernel(self):
-        """Shut the kernel down once: nbclient asks for it at Ctrl-C and again at its end, and fails then."""
-        if self.cleanup is None:
-            self.cleanup = asyncio.ensure_future(super()._async_cleanup_kernel())
-        await self.cleanup
-
-    async def _async_check_alive(self):
-        """Report a kernel that was shut down as dead: nbclient's watch over it would fail, not end."""
-        if self.kc is None:
-            raise DeadKernelError("The kernel was shut down")
-        await super()._async_check_alive()
+    mark = ""  # before each progress line
 
     def output(self, outs, msg, display_id, cell_index):
         content = msg["content"]
         if msg["msg_type"] == "stream" and "\r" in content["text"]:
-            sys.stdout.write("\r    " + content["text"].rsplit("\r", 1)[1].rstrip("\n"))
-            sys.stdout.flush()
+            line = self.mark + content["text"].rsplit("\r", 1)[1].rstrip("\n")
+            print(f"\r    {line:<{WIDTH}}", end="", flush=True)  # over the last one, perhaps another notebook's
         return super().output(outs, msg, display_id, cell_index)
 
 
@@ -57,11 +39,11 @@ def name_of(cell):
     return first[:60]
 
 
-def execute(notebook, name, folder, log, tell):
+async def execute(notebook, name, folder, log, tell):
     """Execute `notebook`, called `name`, in `folder`; return (error or None, seconds of each cell as (seconds, cell)).
 
     `tell(number, count, cell)` is called before each code cell. What TensorFlow and Jupyter say below Python is
-    added to the file `log`. Ctrl-C raises KeyboardInterrupt; after an error the notebook keeps what was executed.
+    added to the file `log`. Cancelled, it shuts the kernel down; after an error the notebook keeps what was executed.
     """
     notebook.metadata["kernelspec"] = KERNEL
     numbers = number_cells(notebook)
@@ -84,13 +66,12 @@ def execute(notebook, name, folder, log, tell):
         on_cell_execute=begin,
         on_cell_executed=end,
     )
+    client.mark = f"{name[:2]} "
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(log, "ab") as file:
-            client.execute(stderr=file)
+            await client.async_execute(stderr=file)
     except (CellExecutionError, DeadKernelError) as error:
-        if client.stopped:
-            raise KeyboardInterrupt from None
         text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # the kernel's colours
         return f"{name}, code cell {numbers[reached]} ({name_of(notebook.cells[reached])}):\n{text}", seconds
     finally:
