@@ -10,6 +10,7 @@ from denoise_utils.opening import safe_open
 from denoise_utils.saved import cards
 from denoise_utils.system.escaping import markdown, plain
 
+LONGEST = 16  # layers of a block that is shown once for all its repetitions
 TITLES = ("layer", "class", "output", "weights", "parameters")
 
 
@@ -47,7 +48,6 @@ def _card_lines(card):
         "input": card.get("input"),
         "data": ", ".join(f"{name} {sha256}" for name, sha256 in _dict(told.get("datasets")).items()),
         "split": card.get("split") or cards.describe_split(settings, _dict(card.get("test_scores"))),
-        "architecture": str(card.get("architecture") or "").replace("None", "?"),
         "optimizer": " ".join(str(part) for part in rate if part is not None),
         "loss": settings.get("loss"),
         "batch": settings.get("batch_size"),
@@ -80,11 +80,11 @@ def _score_line(scores):
 
 
 def _table(contents):
-    rows = [TITLES, *_layer_rows(contents.layers, "")]
+    rows = [TITLES, *_fold(_layer_rows(contents.layers, ""))]
     rows.append(("total", "", "", "", f"{contents.count.built:,}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
     cells = [[cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)] for row in rows]
-    return ["  ".join([*cell, row[-1].rjust(widths[-1])]) for cell, row in zip(cells, rows, strict=True)]
+    return ["  ".join([*cell, row[-1].rjust(widths[-1])]).rstrip() for cell, row in zip(cells, rows, strict=True)]
 
 
 def _layer_rows(layers, above):
@@ -98,6 +98,30 @@ def _layer_rows(layers, above):
         rows.append((name + times, layer.kind, output, weights, "" if inner else f"{layer.parameters:,}"))
         rows += _layer_rows(inner, f"{name}/")
     return rows
+
+
+def _fold(rows):
+    """Return rows of layers: blocks without weights that come three times or more, but for their names, stand once."""
+    kinds, folded, place = [row[1:] for row in rows], [], 0
+    while place < len(rows):
+        found = [(length, _count_repeats(kinds, place, length)) for length in range(1, LONGEST + 1)]
+        length, repeats = max(found, key=lambda one: one[0] * one[1])
+        if repeats < 2:
+            length, repeats = 1, 0
+        folded += rows[place : place + length]
+        if repeats:
+            folded.append((f"... these {length} again, {repeats} times", "", "", "", ""))
+        place += length * (1 + repeats)
+    return folded
+
+
+def _count_repeats(kinds, place, length):
+    """Return how often the block of layers at `place` comes again right behind itself; 0 if one has weights."""
+    block, repeats = kinds[place : place + length], 0
+    if all(parameters == "0" for *_, parameters in block):
+        while kinds[place + (repeats + 1) * length :][:length] == block:
+            repeats += 1
+    return repeats
 
 
 def _join(shape):

@@ -132,14 +132,16 @@ def _read_constants(output, same, seen):
     with np.errstate(all="ignore"):
         spread = np.nan_to_num(np.ptp(output, axis=0), nan=np.inf)
     constant = np.zeros(middle.shape, dtype=bool)
-    if _is_constant(spread, middle, same, ()):
+    largest = np.nan_to_num(np.abs(middle), nan=0, posinf=np.inf).max(initial=0)
+    near = spread <= same * largest  # elsewhere no slice is constant: that settles most tensors
+    if near.all() and _is_constant(spread, middle, same, ()):
         slices, constant[...] = [_round(middle, spread.max())], True
     else:
-        slices = _find_slices(middle, spread, same, constant)
+        slices = _find_slices(middle, spread, same, constant, near)
     found = sum(_count_phrases(part, seen) for part in slices)
     exact = spread <= EXACT * np.abs(middle)
-    scattered = _round(middle[exact], 0)
-    if len(np.unique(scattered)) > FEW_VALUES:
+    scattered = middle[exact]
+    if len(scattered) > FEW_VALUES and len(np.unique(scattered := _round(scattered, 0))) > FEW_VALUES:
         found, constant = max(found, _count_phrases(scattered, seen)), constant | exact
     return found, float(np.mean(constant & (middle != 0)))
 
@@ -150,13 +152,18 @@ def _is_constant(spread, middle, same, kept):
     return spread.max(axis=others) <= same * np.sqrt((middle**2).mean(axis=others))
 
 
-def _find_slices(middle, spread, same, constant):
-    """Return the channels, rows and columns of a tensor that are constant as a whole; mark them in `constant`."""
+def _find_slices(middle, spread, same, constant, near):
+    """Return the channels, rows and columns of a tensor that are constant as a whole; mark them in `constant`.
+
+    `near` marks the places that may lie in one.
+    """
     found = []
     for axis in range(middle.ndim if middle.ndim > 1 else 0):
+        others = tuple(other for other in range(middle.ndim) if other != axis)
+        if not near.all(axis=others).any():
+            continue
         whole = _is_constant(spread, middle, same, (axis,))
         if whole.any():
-            others = tuple(other for other in range(middle.ndim) if other != axis)
             blur = np.compress(whole, spread, axis=axis).max(axis=others, keepdims=True)
             found.append(_round(np.compress(whole, middle, axis=axis), blur))
             np.moveaxis(constant, axis, 0)[whole] = True

@@ -25,6 +25,6 @@ def is_rounded_inside(made, num_inputs):
 def convert(x, name):
     """Return an array rounded to a type; of bfloat16, which NumPy lacks, as float32."""
     if name != "bfloat16":
-        return x.astype(name)
+        return x.astype(name, copy=False)
     bits = x.astype(np.float32).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)

@@ -69,7 +69,7 @@ def find_strength(task: str, card: dict) -> dict:
 
 
 def _sizes(profile):
-    return {"num_train": 1, "num_val": profile.num_val, "num_test": profile.num_test, "profile": profile}
+    return {"num_train": 1, "num_val": profile.search_val, "num_test": profile.num_test, "profile": profile}
 
 
 def score_task(

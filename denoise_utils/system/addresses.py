@@ -1,10 +1,10 @@
 """Read the addresses that the installed package names, such as that of its repository. Needs Python alone."""
 
-from importlib import metadata
-
 
 def read_addresses() -> dict[str, str]:
     """Return the addresses of the package's metadata by their names, as of pyproject.toml; {} if it has none."""
+    from importlib import metadata  # a tenth of a second
+
     try:
         entries = metadata.metadata("denoise-utils").get_all("Project-URL") or []
     except metadata.PackageNotFoundError:

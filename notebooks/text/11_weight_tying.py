@@ -104,7 +104,7 @@ Markdown(evaluation.format_table(rows, columns))
 # Which part helps? Change one thing at a time, and train each *rung* alike, briefly, under three seeds.
 
 # %%
-part = {"num_train": profile.pick(6000, 200), "num_val": profile.num_val, "num_test": 1}
+part = {"num_train": profile.pick(6000, 200), "num_val": profile.pick(3000, 60), "num_test": 1}
 pairs = noise.load_task("clutter", **part, seed=seed)
 noisy, clean, val = pairs.train.noisy, pairs.train.clean, pairs.val
 judge = lessons.load_model("digit_judge", profile)
