@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,11 @@ def tune(name: str, noisy: np.ndarray, clean: np.ndarray) -> TunedFilter:
         error = np.mean((np.clip(gain * filtered + offset, 0, 1) - clean) ** 2)
         candidates.append(TunedFilter(name, strength, float(gain), float(offset), float(error)))
     return min(candidates, key=lambda candidate: candidate.val_mse)
+
+
+def choose(names: Iterable[str], noisy: np.ndarray, clean: np.ndarray) -> TunedFilter:
+    """Tune each of the filters `names` on validation images (N, H, W, C); return the one with the lowest MSE there."""
+    return min((tune(name, noisy, clean) for name in names), key=lambda one: one.val_mse)
 
 
 def filter_all(task_data: TaskData, num_slow: int, cache: str | Path) -> dict[str, np.ndarray]:

@@ -35,6 +35,13 @@ def test_filters_do_not_mix_images_or_channels(rng):
         assert np.allclose(function(images, strengths[-1])[:1], alone, atol=1e-6)
 
 
+def test_the_filter_with_the_lowest_error_is_chosen(clutter):
+    val = clutter.val
+    errors = {name: baselines.tune(name, val.noisy, val.clean).val_mse for name in ("median", "Gaussian blur")}
+    found = baselines.choose(errors, val.noisy, val.clean)
+    assert found.name == min(errors, key=errors.get) and found.val_mse == min(errors.values())
+
+
 def test_every_filter_is_tuned_and_applied(tmp_path):
     pairs = noise.load_task("gaussian", num_train=1, num_val=20, num_test=20)
     filtered = baselines.filter_all(pairs, num_slow=0, cache=tmp_path)

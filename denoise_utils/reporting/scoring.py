@@ -153,8 +153,7 @@ def _all_scores(output, val_output, task_data, judge):
 
 def _yardsticks(about, task_data, judge):
     """Yield the rows of the untouched noisy input, of the best tuned filter and of clean images."""
-    tuned = [baselines.tune(name, task_data.val.noisy, task_data.val.clean) for name in baselines.FILTERS]
-    best = min(tuned, key=lambda one: one.val_mse)
+    best = baselines.choose(baselines.FILTERS, task_data.val.noisy, task_data.val.clean)
     row = about | {"role": "yardstick", "verdict": None, "data": task_data.label}
     for name, make in ((NOISY, lambda noisy: noisy), (f"{FILTER}{best}", best)):
         output, val_output = make(task_data.test.noisy), make(task_data.val.noisy)

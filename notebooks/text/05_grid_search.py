@@ -69,8 +69,7 @@ pairs = noise.load_task(noise.assignment_task(), **sizes, seed=seed)
 train, val = pairs.train, pairs.val
 floor = float(evaluation.bce_floor(val.clean).mean())
 untouched = float(evaluation.bce(val.noisy, val.clean).mean()) - floor
-tuned = [baselines.tune(name, val.noisy, val.clean) for name in ("median", "Gaussian blur")]
-chosen = min(tuned, key=lambda one: one.val_mse)
+chosen = baselines.choose(("median", "Gaussian blur"), val.noisy, val.clean)
 filtered = float(evaluation.bce(chosen(val.noisy), val.clean).mean()) - floor
 print(f"{len(train.clean):,} pictures to train on, {len(val.clean):,} to compare on")
 print(f"floor {floor:.4f}; the noisy input's excess {untouched:.4f}")

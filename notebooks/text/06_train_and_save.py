@@ -217,8 +217,7 @@ for name, (build, settings) in recipes.items():
 # The last column is the [spread](GLOSSARY.md#spread), the standard deviation over seeds. A filter, tuned on these pictures, has none.
 
 # %% tags=["trains"]
-tuned = [baselines.tune(name, val.noisy, val.clean) for name in ("median", "Gaussian blur")]
-chosen = min(tuned, key=lambda one: one.val_mse)
+chosen = baselines.choose(("median", "Gaussian blur"), val.noisy, val.clean)
 filtered = float(evaluation.bce(chosen(val.noisy), val.clean).mean()) - floor
 rows = [{"name": "noisy input", "mean": untouched}]
 rows += [{"name": f"filter: {chosen}", "mean": filtered}]

@@ -238,8 +238,7 @@ for name, models in found.items():
 rivals = lessons.load_rivals(["colour_project_r", "colour_small"], profile)
 names = {"colour_project_r": "R, mended"}
 loaded = {names.get(name, name): [model] for name, model in rivals.items()}
-tuned = [baselines.tune(name, pairs.val.noisy, clean) for name in ("median", "Gaussian blur")]
-best_filter = min(tuned, key=lambda one: one.val_mse)
+best_filter = baselines.choose(("median", "Gaussian blur"), pairs.val.noisy, clean)
 answers = {"noisy input": [pairs.val.noisy], "R as it was, perfect": [perfect]}
 answers |= {f"filter: {best_filter}": [best_filter(pairs.val.noisy)]}
 trained = loaded | found

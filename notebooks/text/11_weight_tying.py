@@ -112,8 +112,7 @@ few, some = slice(profile.pick(2000, 60)), slice(profile.pick(500, 20))
 floor = evaluation.bce_floor(val.clean[few]).mean()
 untouched = evaluation.bce(val.noisy[few], val.clean[few]).mean() - floor
 noisy_psnr = evaluation.psnr(val.noisy[some], val.clean[some]).mean()
-tuned = [baselines.tune(name, val.noisy, val.clean) for name in ("median", "Gaussian blur")]
-chosen = min(tuned, key=lambda one: one.val_mse)
+chosen = baselines.choose(("median", "Gaussian blur"), val.noisy, val.clean)
 filtered = evaluation.bce(chosen(val.noisy[few]), val.clean[few]).mean() - floor
 yardsticks = [{"name": "noisy input", "mean": untouched}]
 yardsticks += [{"name": f"filter: {chosen}", "mean": filtered}]

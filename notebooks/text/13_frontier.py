@@ -114,8 +114,7 @@ for name, model in found.items():
     errors[name] = evaluation.bce(evaluation.predict(model, val.noisy), val.clean) - floor
 excess = {name: float(each.mean()) for name, each in errors.items()}
 untouched = float((evaluation.bce(val.noisy, val.clean) - floor).mean())
-tuned = [baselines.tune(name, val.noisy, val.clean) for name in ("median", "Gaussian blur")]
-chosen = min(tuned, key=lambda one: one.val_mse)
+chosen = baselines.choose(("median", "Gaussian blur"), val.noisy, val.clean)
 filtered = float((evaluation.bce(chosen(val.noisy), val.clean) - floor).mean())
 
 # %% [markdown]

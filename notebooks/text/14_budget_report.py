@@ -185,8 +185,7 @@ print(f"median {np.median(away):+.1f}, from {away.min():+.1f} to {away.max():+.1
 print(f"{np.sum(away < 0)} of {away.size} fields away from home are harm")
 for kind, part in parts.items():
     names, val = ("median", "Gaussian blur", "total variation", "wavelet"), part.val
-    tuned = [baselines.tune(one, val.noisy, val.clean) for one in names]
-    best = min(tuned, key=lambda one: one.val_mse)
+    best = baselines.choose(names, val.noisy, val.clean)
     print(f"{kind}: filter {best} {gain(best(part.test.noisy), part.test):+.1f} dB")
 
 # %% [markdown]
