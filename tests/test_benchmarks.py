@@ -105,6 +105,9 @@ def test_goals_are_held_against_the_report(tmp_path):
     row = judge("ours", "", "psnr", ">", "other")
     assert row["verdict"] == "met" and row["mean"] == "31.50" and row["seeds"] == "1 of 2"  # of its seeds' mean
     assert row["asked"] == "> 31.00 (other)" and row["value"] == "30.00"
+    saving.save_model(models.tied_denoiser(4, 1), tmp_path / "ours.h5", {"settings": {"seed": 2}})  # a third one
+    row = judge("ours", "", "psnr", ">", "other")
+    assert row["verdict"] == "missed" and row["mean"] == "31.00" and row["seeds"] == "1 of 3"
     assert judge("ours", "marks 30", "psnr", ">=", 20.5)["verdict"] == "missed"
     assert judge("ours", "marks 1", "psnr", ">=", 0) is None and judge("ours", "", "psnr", ">", "none") is None
 

@@ -42,7 +42,7 @@ lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 # %% [markdown]
 # ## Begin
 #
-# `runs/project_w_*` are folders of finished trainings. A large model stays out, but its scores and ten pictures are there.
+# `runs/project_w_*` are folders of finished trainings. Of a large model, scores and ten pictures are there.
 
 # %%
 from functools import partial
@@ -60,7 +60,7 @@ profile, seed = lessons.begin([*loaded, "runs/project_w_*"])
 # %% [markdown]
 # ## The marks
 #
-# A mark is a cross of nine white pixels at a random place. Each number of marks has its own validation pictures, the same for every model.
+# A mark is a cross of nine white pixels at a random place. Each number of marks has its own validation pictures, the same for all.
 #
 # **Predict:** do 30 marks do 30 times the damage of one?
 
@@ -82,13 +82,13 @@ for marks, val in vals.items():
     print(f"{marks:2} marks: MSE {evaluation.mse(val.noisy, clean).mean():.4f}, {decibels:.1f} dB")
 
 # %% [markdown]
-# No: crosses fall on crosses and strokes.
+# No, about 25 times: crosses fall on crosses.
 #
 # ## Ten runs
 #
-# Both models pool three times. The big one adds the encoder's channels on the way back, and has batch norm and a slope for every pixel. Project W took Adam, batches of 256, the model after the last epoch, and 60,000 pictures. Ours see 6,000 an epoch, the longest of each model 54,000.
+# Both models pool three times. The big one adds the encoder's channels on the way back, and has batch norm and, for each pixel, a learned slope below 0. Project W took Adam, batches of 256, the model after the last epoch, and 60,000 pictures. Ours see 6,000 an epoch, the longest of each model 54,000.
 #
-# In use, batch norm replaces a batch's mean and variance by averages kept from training. After few steps these are not yet right. `models.settle` computes them anew. So each big run is judged twice.
+# In use, batch norm replaces a batch's mean and variance by averages kept from training. After few steps these are not yet right. `models.settle` computes them anew. So each short run of the big model is judged twice.
 
 
 # %%
@@ -180,7 +180,7 @@ columns |= {"excess": ("excess", "{:.4f}"), "read": ("read", "{:.1%}")}
 Markdown(evaluation.format_table(rows, columns, f"{len(clean):,} validation pictures; one seed"))
 
 # %% [markdown]
-# The last two columns are of the settled model. At one mark, both small runs stay below the noisy input; two epochs of the big model, settled, do not. One seed each: read large differences only.
+# The last two columns are of the settled model, where there is one. At one mark, both small runs stay below the noisy input; two epochs of the big model, settled, do not. One seed each: read large differences only.
 #
 # ## The models that were promised
 #
@@ -256,9 +256,9 @@ if {"shared", "project W, big"} <= set(scores):
     lessons.claim("every seed of the better small beats project W's", holds, told, profile)
 
 # %% [markdown]
-# The headline holds on validation pictures: the worst of three seeds with 3,409 shared parameters has 35.6 dB, project W's big model 29.2. (On test pictures, which notebook 14 opens: 35.9 and 29.3.) It saw four fifths of the pictures, and does half of the multiplications. Why, this table does not tell: ours had fresh marks, another [optimizer](GLOSSARY.md#optimizer) and no pooling. The big one is a single long run by its author's recipe; a better recipe may exist.
+# Last come 3,073; then 46,849 and 3,284,993, one run each; shared leads. On validation pictures the worst of three seeds with 3,409 shared parameters has 35.65 dB, project W's big model 29.2. (Test, notebook 14: 35.9 and 29.3.) It saw four fifths of the pictures, and does half of the multiplications. Why, the table does not tell: fresh marks, another [optimizer](GLOSSARY.md#optimizer), no pooling. The big one is one long run; a better recipe may exist.
 #
-# And a tenfold? From better small to medium, 15 times the parameters bring 2.8 dB; seeds spread by .3. One pair of points is no price. Between project W's two, 881 times the parameters are 137 times the work. So look at the work, too:
+# And a tenfold? From better small to medium, 15 times the parameters bring 2.8 dB; seeds spread by .3. Two points make no rule. Between project W's two, 881 times the parameters are 137 times the work. So look at the work, too:
 
 # %%
 # Figure: multiplications against PSNR; the big model is to the right of the shared one and below.
@@ -274,7 +274,7 @@ axes.set(xscale="log", xlabel="multiplications a picture", ylabel="PSNR at 10 ma
 axes.margins(x=0.1, y=0.15)
 
 # %% [markdown]
-# Among our three, more work is better. Project W's do more than `better small` and `shared`, and are worse: work is not all, either.
+# Among our three, more work is better. Project W's small model does more than `better small`, and is worse: work is not all.
 #
 # **Predict:** project W's two saw ten marks only. Who is ahead at 1 mark, and at 30?
 
@@ -298,7 +298,7 @@ _ = axes.set_xticks(list(vals))
 # %% [markdown]
 # Shared parameters lead at every count. At one mark, project W's small model is worse than the untouched input: it blurs. Its big one leads the medium one at few marks, and falls behind at 30. (One seed each.)
 #
-# **Corrections.** An earlier edition said: "Who knows the count takes the specialist", a model trained at one count. Its gains of .24 and .27 dB stood under a seed spread of .44 dB: nothing was shown. It also said that a tenfold "has a figure". That was one pair of points, the best of three seeds against one.
+# **Corrections.** An earlier edition said: "Who knows the count takes the specialist", a model trained at one count. Its gains of .24 and .27 dB stood under a seed spread of .44 dB: nothing was shown. It also gave a tenfold a price from one pair of points.
 #
 # ## Exercises
 #

@@ -191,7 +191,7 @@ share = f"{(sizes[:2] ** 2).sum() / (sizes**2).sum():.0%} of the variance"
 _ = axes.set(xlabel="first principal component", ylabel="second", title=share)
 
 # %% [markdown]
-# Digits overlap: two directions hold only a third of the variance. Yet the arrows are long, and all red ones point to the right: on this map, a column shifts codes one way.
+# Had lines not fitted, the arrows would have no length. Digits overlap: two directions hold only a third of the variance. Yet the arrows are long, and all red ones point to the right: on this map, a column shifts codes one way.
 #
 # A map hides 48 dimensions. So measure in all 50.
 
@@ -267,7 +267,7 @@ harms, here = learned.max() < neither[3, 0], f"{learned.max():.1%} at best, {nei
 lessons.claim("on three, training on lines harms, under every seed", harms, here, profile)
 
 # %% [markdown]
-# Under two pixels the median fails: 6 of the 9 in its window are white. Project O's models do far better. Under three, the one trained on lines reads *less* than the untouched picture: it learned lines, not bands.
+# On bands of two pixels the median fails: 6 of the 9 in its window are white. Project O's models do far better. On bands of three, the one trained on lines reads *less* than the untouched picture: it learned lines, not bands. So does the median.
 #
 # > **Correction.** An earlier edition said that who gains most on lines gains least on bands. That rested on .24 dB, without a spread, and left this loss out.
 #
@@ -297,7 +297,7 @@ Markdown(evaluation.format_table(rows, columns, f"{len(part.clean):,} pictures; 
 # %% [markdown]
 # The oracle's PSNR varies by 8 dB, since many lines hide little. The model wins, so the oracle is no bound on it. An oracle bounds only those who use its knowledge as it does, and this one knows no strokes. To refute a bound, one model is enough; to rank two takes seeds.
 #
-# > **Correction.** An earlier edition called the oracle's 36.2 dB a bound; `occlusion_small` had 38.9.
+# > **Correction.** An earlier edition called the oracle's 36.2 dB a bound; `occlusion_small`, then of another make, had 38.9.
 #
 # ## Exercises
 #
@@ -321,7 +321,7 @@ lessons.check(answer_1, erasing, hint)
 # %% [markdown]
 # ### Exercise 2 (medium): be your own oracle
 #
-# Is the oracle's secret a secret? No digit has a row that is white from edge to edge. Write `find_line(noisy)`: for pictures (N, 28, 28, 1), return True at each pixel of a row or column that is all 1.
+# Is the oracle's secret a secret? No digit has a row or a column that is white from edge to edge. Write `find_line(noisy)`: for pictures (N, 28, 28, 1), return True at each pixel of a row or column that is all 1.
 
 
 # %% tags=["exercise"]

@@ -151,7 +151,7 @@ _ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
-# It hardly does. It keeps its input, and who has input and digit has the garment. (The noisy picture alone explains less: see below.)
+# It hardly does: from step 8 on it forgets a little. It keeps its input, and who has input and digit has the garment.
 #
 # ## How far does it see?
 #
@@ -181,7 +181,7 @@ for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
 #
 # ## Between two digits
 #
-# An [autoencoder](GLOSSARY.md#autoencoder) with a [code](GLOSSARY.md#code) of eight numbers, as in notebook 00, lets you walk from digit to digit in two ways. Fade the picture, or move the code.
+# An [autoencoder](GLOSSARY.md#autoencoder) like notebook 00's, with a [code](GLOSSARY.md#code) of eight numbers, lets you walk from digit to digit. Fade the picture, or move the code.
 #
 # **Predict:** what stands halfway?
 
@@ -221,7 +221,7 @@ for line, walk in zip(lines, (fading, path), strict=True):
         panel.set_title(f"{sure.argmax()} ({sure.max():.0%})", fontsize=9)
 
 # %% [markdown]
-# Fading shows a 6 and a 0 at once; the code bends one into the other. Yet halfway the judge is equally sure of both.
+# Fading shows a 6 and a 0 at once; the code bends one into the other. Yet the judge trusts both halfway answers alike.
 #
 # ## In doubt
 #
@@ -290,7 +290,7 @@ for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:
     print(name, *(f"{scores.mean():.2f} dB, sd {scores.std():.2f};" for scores in psnr[name]))
 
 # %% [markdown]
-# Letters come out nearly as well as digits, 30.2 against 31.0 dB. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink.
+# Letters come out nearly as well as digits, 30.2 against 31.0 dB. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink. Of two digits it keeps both.
 #
 # ## Without one clean picture
 #

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # A1. Broken-looking models: is it the training, the weights, or neither?
 #
-# Some models look broken and are not. Others are, and nobody knows why. Here is one of each.
+# Some models look broken and are not. Others are, and nobody knows why.
 #
 # **You will learn** to find and mend batch norm that has not settled, and to say what an experiment does *not* show.
 #
@@ -42,7 +42,7 @@ lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 # %% [markdown]
 # ## Begin
 #
-# The task is *project W*'s: crosses stamped on digits. All numbers are of validation pictures.
+# The task is *project W*'s: crosses stamped on digits. Scores are of validation pictures.
 
 # %%
 import itertools
@@ -195,7 +195,7 @@ told = f"{', '.join(f'{share:.0%}' for share in shares)} is left at {stops[1]} s
 lessons.claim("at 50 steps settling halves it, under every seed", max(shares) < 0.5, told, profile)
 
 # %% [markdown]
-# At 50 steps settling leaves 17 to 26 % of the excess; momentum .9 does nearly as well. Patience is slowest: at 200 it still has several times as much.
+# At 50 steps settling leaves 17 to 26 % of the excess; momentum .9 does nearly as well. Patience is slowest: at 200 it still has several times as much: never alike within 200 steps.
 #
 # ## A model that is broken
 #
@@ -278,7 +278,7 @@ columns = {key: (title, "{}") for key, title in zip(rows[0], titles, strict=True
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# The strong penalty makes everything worse: 11 to 32 % are read, else 61 to 72 % after eight. One of three seeds collapses at ten crosses, at five, and at *one*, where project W's model worked. With today's penalty none does, nor in 100 epochs (one seed).
+# The strong penalty makes everything worse: 11 to 32 % are read, else 61 to 72 %, after eight epochs. One of three seeds collapses at ten crosses, at five, and at *one*, where project W's model worked. With today's penalty none does, nor in 100 epochs (one seed).
 
 # %%
 # Figure: five digits: noisy, answers under the strong penalty by seed, without penalty, clean.

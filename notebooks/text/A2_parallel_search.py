@@ -42,7 +42,7 @@ lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 # %% [markdown]
 # ## Begin
 #
-# Processes and threads are part of Python; the workers are the course's own.
+# Processes and threads are part of Python; their supervisor is the course's own.
 
 # %%
 import heapq
@@ -131,7 +131,7 @@ columns |= {"begun": ("trials begun", "{}"), "each": ("seconds a trial", "{:.1f}
 Markdown(evaluation.format_table(rows, columns, f"four trials; {pairs.label}"))
 
 # %% [markdown]
-# On one machine, two workers gain little or nothing. A trial takes hardly longer beside another, so the cores are not the limit. But two rounds of trials are only half of the time. The rest is no training: starting TensorFlow in each worker is part of it. How large a part, we did not measure. The kill costs one more start and the one trial that was under way.
+# On this machine two workers gained nothing; each line was measured once. A trial takes hardly longer beside another, so the cores are not the limit. But two rounds of trials are only half of the time. The rest is no training: starting TensorFlow in each worker is part of it. How large a part, we did not measure. The kill costs one more start and the one trial that was under way: some seconds here.
 #
 # But are the results the same?
 
@@ -153,7 +153,7 @@ lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", p
 #
 # ## On paper: 10 and 1,000 machines
 #
-# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. `heapreplace` takes out the smallest number, the machine that is free first, and puts in a new one. An earlier search of this course had 112 trials on two cores: half of 4 epochs, about 7 s each, and half of 8 epochs, about 13 s each. (Ours above took longer: that search ran at another time.)
+# The chief gives the next trial to the first machine that is free. So you can compute the time of a search without running it. `heapreplace` takes out the smallest number, the machine that is free first, and puts in a new one. An earlier search of this course had 112 trials on two cores. Half had 4 epochs, about 7 s each; half had 8, about 13 s. (Ours above took longer: that search ran at another time.)
 #
 # **Predict:** how long does the search take on 1, 10 and 1,000 such machines?
 
@@ -176,7 +176,7 @@ columns |= {"wall": ("wall time (s)", "{:.0f}"), "gain": ("times as fast", "{:.1
 Markdown(evaluation.format_table(rows, columns | {"paid": ("machine minutes paid", "{:.0f}")}))
 
 # %% [markdown]
-# Ten machines are nearly ten times as fast. A thousand take 13 s, the length of the longest trial: nothing can be shorter. Of them 888 never get a trial, and you pay for all. Starting TensorFlow on each, about 10 s, is not even counted. From there on only shorter trials help: stop early, or drop the short trials that longer ones contain (notebook 05).
+# Ten machines are nearly ten times as fast. A thousand take 13 s, the length of the longest trial: nothing can be shorter. Of them 888 never get a trial, and you pay for all. Starting TensorFlow on each, for which exercise 3 takes 10 s, is not even counted. From there on only shorter trials help: stop early, or drop the short trials that longer ones contain (notebook 05).
 #
 # ## Exercises
 #
@@ -241,7 +241,7 @@ lessons.check(answer_3, pays_little, "Print machines, wall time and price for 8 
 #
 # - A chief hands out trials and keeps the ledger; workers train.
 # - A killed worker costs its one trial, and no result.
-# - Workers on one machine share its cores. More machines help until the longest trial is all that is left.
+# - On one machine, what is no training may eat the gain. More machines help until the longest trial is all that is left.
 #
 # **References**
 #
