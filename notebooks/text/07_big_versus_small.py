@@ -258,7 +258,7 @@ if {"shared", "project W, big"} <= set(scores):
 # %% [markdown]
 # Last come 3,073; then 46,849 and 3,284,993, one run each; shared leads. On validation pictures the worst of three seeds with 3,409 shared parameters has 35.65 dB, project W's big model 29.2. (Test, notebook 14: 35.9 and 29.3.) It saw four fifths of the pictures, and does half of the multiplications. Why, the table does not tell: fresh marks, another [optimizer](GLOSSARY.md#optimizer), no pooling. The big one is one long run; a better recipe may exist.
 #
-# And a tenfold? From better small to medium, 15 times the parameters bring 2.8 dB; seeds spread by .3. Two points make no rule. Between project W's two, 881 times the parameters are 137 times the work. So look at the work, too:
+# And a tenfold? From better small to medium, 15 times the parameters bring 2.8 dB; seeds spread by .3. Two points make no rule. Between project W's two, 881 times the parameters are 137 times the work. So look at the work:
 
 # %%
 # Figure: multiplications against PSNR; the big model is to the right of the shared one and below.
