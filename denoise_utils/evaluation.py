@@ -129,7 +129,7 @@ def check_images_model(model: "keras.Model") -> None:
         )
 
 
-def predict(model: "keras.Model", images: np.ndarray, batch_size: int = 256) -> np.ndarray:
+def predict(model: "keras.Model", images: np.ndarray, batch_size: int = 64) -> np.ndarray:
     """Return the model's output for `images`, an array even if the model gives a dict or a list of one.
 
     Call it once for many images.

@@ -37,7 +37,7 @@ def test_long_is_clutter_small_but_for_its_length():
     assert ours == replace(long, epochs=ours.epochs) and long.epochs > ours.epochs
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.RECIPES if name != "colour_small"])  # not yet
+@pytest.mark.parametrize("name", recipes.RECIPES)
 def test_capped_models_have_one_step_and_one_optimizer(name):
     recipe = recipes.RECIPES[name]
     assert recipe.options["signs"] and recipe.options["separable"] and recipe.settings == recipes.SOAP

@@ -50,7 +50,6 @@ class Recipe:
 SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
 SEEING = SIGNS | {"filters": 15, "context": True}  # for noise whose strength differs from image to image
 PHOTOS = {"channels": 3, "residual": True}
-SQUARES = {"filters": 16, "steps": 12}
 TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps takes longer than to train it
 
 RECIPES = {
@@ -60,7 +59,7 @@ RECIPES = {
     "occlusion_small": Recipe("occlusion", SIGNS, epochs=12),
     "gaussian_small": Recipe("gaussian", SEEING, draw="sigma, least of three up to .8", epochs=12),
     "salt_pepper_small": Recipe("salt_pepper", SEEING, draw="amount 0 to .9", epochs=12),
-    "colour_small": Recipe("colour", SQUARES | PHOTOS, loss="mean_squared_error", settings=MUON, epochs=12),
+    "colour_small": Recipe("colour", SIGNS | PHOTOS | {"filters": 15}, loss="mean_squared_error", epochs=36),
     "clutter_maximum": Recipe("clutter", SIGNS, strength={"mix": "maximum"}, epochs=6),
     "clutter_clipped_sum": Recipe("clutter", SIGNS, strength={"mix": "clipped sum"}, epochs=6),
 }
@@ -75,7 +74,6 @@ RELU = {"filters": 22, "steps": 16, "separable": True}
 # ones, first, keep to the cap.
 REFERENCES = {
     "clutter_long": Recipe("clutter", SIGNS, epochs=36),
-    "colour_signs": Recipe("colour", SIGNS | PHOTOS | {"filters": 15}, loss="mean_squared_error", epochs=36),
     "clutter_relu": Recipe("clutter", RELU, settings=MUON, epochs=12),
     "clutter_square": Recipe("clutter", {"filters": 16, "steps": 16}, settings=MUON, epochs=12),
     "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=STEEP, epochs=12),

@@ -169,7 +169,7 @@ print("losses:", *(f"{loss:.3f}" for loss in losses))
 lessons.claim("the floor is nine tenths of the last loss", share > 0.9, here, profile)
 
 # %% [markdown]
-# In four epochs of 100 steps it falls from .32 to .16; the last three gain .001 each, or less. Of the loss at the end, .141, no training can remove .133.
+# In four epochs of 100 steps it falls from .32 to .16; the last three gain .001 each, or less. Of the loss at the end, .140, no training can remove .133.
 #
 # > **Correction.** An earlier edition drew the floor below a run that ended at .170 and still fell. That showed no training that stands.
 #

@@ -177,35 +177,35 @@ lessons.claim("eight calls and small weights gain under every seed", clear, "bel
 Markdown(evaluation.format_table(rows, columns, f"excess; {len(clean):,} pictures, once each"))
 
 # %% [markdown]
-# Two changes gain more than seeds differ: eight calls, for seven times the work, and small first weights. The other two may be luck: their seeds overlap. One learning rate served all; another may suit some.
+# Two changes gain more than seeds differ: eight calls, for seven times the work, and small first weights. The other two may be luck: their seeds overlap.
 #
-# **May one compare half-trained models?** Four finished runs compare two steps of about equal size: ReLU, and ReLU beside its mirror image, $\max(0, -x)$. Their [optimizers](GLOSSARY.md#optimizer), Muon and SOAP, are kin of Adam that treat a kernel's numbers together.
+# **What in the step does it?** These runs change one thing each; all keep to the cap. *Mirrored* puts $\max(0, -x)$ beside ReLU. The [optimizers](GLOSSARY.md#optimizer), SOAP or Muon, are kin of Adam that treat a kernel's numbers together.
 #
-# **Predict:** if one step leads after 54,000 pictures, does it lead after 108,000?
+# **Predict:** what counts: the mirror or the optimizer?
 
 # %%
-rows, names = [], {"step_relu_muon": "ReLU, Muon", "step_signs_muon": "mirrored, Muon"}
-names |= {"step_relu": "ReLU, SOAP", "step_signs": "mirrored, SOAP"}
-for name, title in names.items():
-    for folder in (profile.root / "models" / "runs").glob(f"{name}-*"):
+titles = {"relu_muon": "ReLU, 22 filters, Muon", "relu": "ReLU, 22 filters, SOAP"}
+titles |= {"prelu": "learned slope, 22, SOAP", "signs_muon": "mirrored, 16, Muon"}
+titles |= {"signs": "mirrored, 16, SOAP", "beside": "x beside ReLU, 16, SOAP"}
+rows, ends = [], {}
+for name, title in titles.items():
+    for folder in (profile.root / "models" / "runs").glob(f"step_{name}-*"):
         scores = json.loads((folder / "scores.json").read_text())
         losses = [log["val_loss"] for log in json.loads((folder / "history.json").read_text())]
-        half, end = np.array(losses) - (scores["bce"] - scores["excess"])
-        rows.append({"name": title, "half": half, "end": end})
+        half, ends[name] = np.array(losses) - (scores["bce"] - scores["excess"])
+        rows.append({"name": title, "half": half, "end": ends[name]})
 columns = {"name": ("step", "{}"), "half": ("after 54,000", "{:.4f}")}
 columns["end"] = ("after 108,000", "{:.4f}")
-if len(rows) == 4:
-    turns = rows[0]["half"] < rows[1]["half"] and rows[0]["end"] > rows[1]["end"]
-    told = ", then ".join(f"{rows[0][at]:.4f} and {rows[1][at]:.4f}" for at in ("half", "end"))
-    lessons.claim("under Muon, the order turns round", turns, told, profile)
+gains = max(ends.get("signs", 0), ends.get("beside", 0)) < 0.9 * ends.get("relu", 1)
+lessons.claim("what drops nothing gains a tenth", gains, f"{len(ends)} runs", profile)
 Markdown(evaluation.format_table(rows, columns, "excess on 6,000 validation pictures, one seed"))
 
 # %% [markdown]
-# Under Muon the order turns round, under SOAP it does not. One run each: a question, not a finding. Halfway the learning rate was still high.
+# *Mirrored* and *x beside ReLU* end alike: what counts is that nothing is dropped. That beats ReLU by 14 % under SOAP, 8 % under Muon; a learned slope gains 6 %. SOAP gains 10 % there, else 3 %. Halfway, under Muon, mirrored was behind. (One run each.)
 #
 # ## The long run
 #
-# `clutter_small` saw 54,000 digits twelve times, each time under a fresh garment. Each of its 16 steps mirrors 16 channels, passes a column of three pixels, mirrors again, and passes a row. Its optimizer was SOAP. `clutter_relu`, of an earlier edition, has 22 filters, no mirrors, and Muon.
+# `clutter_small` saw 54,000 digits twelve times, each time under a fresh garment. Each of its 16 steps mirrors 16 channels, passes a column of three pixels, mirrors again, and passes a row. Its optimizer was SOAP. `clutter_relu` has 22 filters, no mirrors, and Muon.
 
 
 # %%
@@ -256,7 +256,7 @@ rows.sort(key=lambda row: -row["excess"])
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# Every seed beats the baseline, 46,849 parameters, and project W's 3.28 million: by .0003, where seeds differ by .0002. The U-Net (`clutter_big`) beats every seed. Optimizers and rates were others, so only the ladder tests tying; notebook 13 asks for the rivals' best chance. Now the work: `clutter_small` needs 38.8 million multiplications, 69 times the baseline's, and half of project W's. It is small, not fast (`reports/speed.md`).
+# Every seed beats the baseline, 46,849 parameters, and project W's 3.28 million: by .0005, where seeds differ by .0002. The U-Net (`clutter_big`) beats every seed. Optimizers and rates were others, so only the ladder tests tying; notebook 13 asks for the rivals' best chance. Now the work: `clutter_small` needs 38.8 million multiplications, 69 times the baseline's, and half of project W's. It is small, not fast (`reports/speed.md`).
 #
 # **Correction.** An earlier edition named only the rivals that it beats, and left the multiplications out.
 #
