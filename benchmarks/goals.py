@@ -2,7 +2,7 @@
 
     python benchmarks/goals.py        # after make report, whose tables it reads; nothing is computed anew
 
-A goal with seeds is met when the mean over them, the model's own and those in models/seeds/, meets it; it says how many do.
+A goal with seeds, the model's own and those in models/seeds/, is met when their mean meets it; it says how many do.
 """
 
 import csv
