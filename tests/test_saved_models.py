@@ -114,7 +114,7 @@ def test_models_stay_small_to_clone():
 @pytest.mark.parametrize("name", ["gaussian_cap_baseline", "gaussian_small"])
 def test_small_gaussian_model_gains_at_every_strength_and_spares_clean_images(real_data, name):
     model = saving.load_model(ROOT / "models" / f"{name}.h5")
-    clean = data.load_splits("mnist", num_train=1, num_val=1, num_test=300).test.images
+    clean = data.load_splits("mnist", num_train=1, num_val=1, num_test=100).test.images
     for sigma in (0.05, 0.1, 0.2, 0.4, 0.6, 0.8):
         noisy = noise.add_gaussian(clean, sigma, seed=0)
         output = evaluation.predict(model, noisy)
@@ -125,7 +125,7 @@ def test_small_gaussian_model_gains_at_every_strength_and_spares_clean_images(re
 def test_small_gaussian_model_takes_digits_with_wide_margins(real_data):
     """It uses means over the image, and learned on images that a digit fills."""
     model = saving.load_model(ROOT / "models" / "gaussian_small.h5")
-    digits = data.load_splits("mnist", num_train=1, num_val=1, num_test=100).test.images
+    digits = data.load_splits("mnist", num_train=1, num_val=1, num_test=30).test.images
     wide = np.pad(digits, ((0, 0), (28, 28), (28, 28), (0, 0)))
     noisy = [noise.add_gaussian(clean, 0.2, seed=0) for clean in (digits, wide)]
     output = [evaluation.predict(model, images) for images in noisy]
