@@ -111,7 +111,7 @@ lessons.claim("no answer of a sigmoid has a loss below .13", 0.13 < floor < 0.13
 #
 # ## The original
 #
-# Four [convolutions](GLOSSARY.md#convolution) of 5 x 5 and four [transposed](GLOSSARY.md#transposed-convolution) ones, each with batch normalisation: it brings a layer's sums to mean 0 and spread 1, then scales and shifts them by learned numbers.
+# Four [convolutions](GLOSSARY.md#convolution) of 5 x 5 and four [transposed](GLOSSARY.md#transposed-convolution) ones, each with batch normalisation. It brings a layer's sums to mean 0 and spread 1, then scales and shifts them by learned numbers.
 
 
 # %%
@@ -132,7 +132,7 @@ learned = sum(int(np.prod(one.shape)) for one in project_r().trainable_weights)
 print(f"{learned:,} learned parameters, {project_r().count_params():,} with kept averages")
 
 # %% [markdown]
-# ## Train it until it stands
+# ## Train it until it creeps
 #
 # Project R took batches of 64 at a rate of .001. To answer 0, a sigmoid needs a very negative sum. Adam moves each parameter by about the rate at every step, so that takes thousands of steps. To be there in minutes, you take 1,600 pictures, batches of 16, and a rate of .01. The floor depends on none of these.
 #
@@ -171,7 +171,7 @@ lessons.claim("the floor is nine tenths of the last loss", share > 0.9, here, pr
 # %% [markdown]
 # In four epochs of 100 steps it falls from .32 to .16; the last three gain .001 each, or less. Of the loss at the end, .140, no training can remove .133.
 #
-# > **Correction.** An earlier edition drew the floor below a run that ended at .170 and still fell. That showed no training that stands.
+# > **Correction.** An earlier edition drew the floor below a run that ended at .170 and still fell. That showed no training near its floor.
 #
 # ## The perfect answer to a wrong question
 #
@@ -264,7 +264,7 @@ lessons.claim("to correct is better than to draw, under every seed", better, her
 Markdown(evaluation.format_table(rows, columns, f"{len(clean):,} validation pictures"))
 
 # %% [markdown]
-# To correct has less error than to draw, under each of three seeds. Project R's architecture, 169 times as large, ends near them. It had one run, and more pictures, so this ranks nothing. `colour_small`, one long run, corrects in many steps: notebook 11 tells how.
+# To correct has less error than to draw, under each of three seeds. Project R's architecture, 169 times as large, ends near them. It had one run, and more pictures, so this ranks nothing. `colour_small` (36 epochs, R eight) corrects in many steps: notebook 11 tells how.
 
 # %% tags=["trains"]
 # Figure: seven photographs: clean, noisy, from project R mended, from colour_small.
@@ -295,7 +295,7 @@ lessons.check(answer_1, np.mean((np.clip(four, 0, 1) - four) ** 2), hint)
 # %% [markdown]
 # ### Exercise 2 (medium): a check before you train
 #
-# Mend this function. It should return the least mean squared error of *any* model whose answers lie between `low` and `high`: (0, 1) for a sigmoid, (-1, 1) for tanh, (0, infinity) for [ReLU](GLOSSARY.md#relu).
+# Mend this function. It should return the least mean squared error of *any* model whose answers lie between `low` and `high`. That is (0, 1) for a sigmoid, (-1, 1) for tanh, (0, infinity) for [ReLU](GLOSSARY.md#relu).
 
 
 # %% tags=["exercise"]

@@ -81,7 +81,7 @@ columns["fresh"] = ("fresh noise each epoch", "{}")
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# Not equal. Project C and the capped baseline saw most, under the same garments. A learning rate that suits one may spoil another. Here are two rivals after 108,000 pictures, at four rates, and with our optimizer.
+# Not equal. Project C and the capped baseline saw most, under the same garments. A learning rate that suits one may spoil another. Here are two rivals after 108,000 pictures, at four rates, and `medium` with our optimizer.
 #
 # **Predict:** how much does the best rate gain on the worst?
 
@@ -97,7 +97,7 @@ for rival in ("medium", "project_w"):
 Markdown(evaluation.format_table(rows, columns, "excess on 6,000 validation pictures"))
 
 # %% [markdown]
-# Both learn best at .018; project W's long run had .006. SOAP gains `medium` another 29 %, in no long run yet. So both may do better than below.
+# The best rate beats the worst by 31 and 18 %; project W's long run had .006. SOAP gains `medium` another 29 %; no long run has it. So both may improve.
 #
 # ## Measure
 #
@@ -126,7 +126,7 @@ filtered = float((evaluation.bce(chosen(val.noisy), val.clean) - floor).mean())
 # Figure: excess against parameters, and against multiplications, each model labelled.
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
 costs = {"parameters": size, "multiplications (million)": work}
-away = {"clutter_tiny": (6, -14), SEEDS[0]: (-60, -13)}  # where a label is in nobody's way
+away = {"clutter_tiny": (-30, -6), SEEDS[0]: (-60, -13)}  # where a label is in nobody's way
 for axis, (title, cost) in zip(axes, costs.items(), strict=True):
     for name in found:
         point = cost[name], excess[name]
@@ -167,12 +167,12 @@ for name, point in points.items():
     print(f"{name.removeprefix('clutter_'):13} {said}")
 
 # %% [markdown]
-# Projects C and W drop out, and `square`. The capped baseline beats C on every axis, `small` and the U-Net beat W, `tiny` beats `square`. The others are best at some price.
+# Projects C and W drop out. The capped baseline beats C on every axis, `small` and the U-Net beat W. `square` does, by .0001: luck. The others are best at some price.
 
 # %%
 dominated = [n for n in points if any(dominates(p, points[n]) for p in points.values())]
-alone = sorted(dominated) == ["clutter_project_c", "clutter_project_w", "clutter_square"]
-lessons.claim("C, W and square alone are dominated", alone, f"dominated: {dominated}", profile)
+lost = {"clutter_project_c", "clutter_project_w"} <= set(dominated)
+lessons.claim("C and W are dominated", lost, f"dominated: {dominated}", profile)
 
 # %% [markdown]
 # ## The luck of the pictures
@@ -217,7 +217,7 @@ columns |= {"sd": ("sd over seeds", "{:.4f}"), "apart": ("from small, in its sd"
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# `small` leads project W by 5 of its spreads, and the U-Net leads `small` by 5. Project W has one run, at a rate that was not its best. So the honest headline is: 964 times fewer numbers are ahead of that run, and behind a million.
+# `small` leads project W by several of its spreads, as the U-Net leads `small`. Project W has one run, at a rate that was not its best. So the honest headline is: 964 times fewer numbers are ahead of that run, and behind a million.
 
 # %%
 if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
@@ -261,9 +261,9 @@ answer_1 = ...
 # Check it, with numbers of the full run:
 
 # %% tags=["check"]
-known = {"clutter_square": (2625, 29.1, 0.0092), "clutter_medium": (46849, 5.1, 0.0090)}
+known = {"clutter_square": (2625, 29.1, 0.0093), "clutter_medium": (46849, 5.1, 0.0091)}
 right = {name for name, point in known.items() if dominates(point, (5000, 40, 0.0095))}
-hint = "square: 2,625 and 29.1 million, .0092; medium: 46,849 and 5.1 million, .0090"
+hint = "square: 2,625 and 29.1 million, .0093; medium: 46,849 and 5.1 million, .0091"
 lessons.check(answer_1, lambda answer: set(answer) == right, hint)
 
 # %% [markdown]

@@ -137,7 +137,7 @@ titles = ["clean"] + [f"{name}, {value:.1f} dB" for name, value in scores.items(
 figure = plots.show_images({"": corners}, titles=titles, inches=2)
 
 # %% [markdown]
-# A window knows nothing of its neighbour, so strokes break at its borders. Blended windows gain 2 dB from overlap alone. The model of any size is also the better denoiser: the last column compares two models, not two ways of cutting.
+# A window knows nothing of its neighbour, so strokes fade at its borders. Blended windows gain 2 dB from overlap alone. The model of any size is also the better denoiser: the last column compares two models, not two ways of cutting.
 
 # %%
 apart, blended = scores["side by side"], scores["blended"]
@@ -164,11 +164,11 @@ titles[0] = "clean"
 figure = plots.show_images({"": np.concatenate(list(shown.values()))}, titles=titles, inches=2)
 
 # %% [markdown]
-# The colour model removes most of the grain, and has never seen a picture larger than 28 x 28. The digits' model makes of each channel what digits are: black and white.
+# The colour model removes most of the grain, and has never seen a picture larger than 28 x 28. The digits' model makes each channel black with white strokes; bright red fills its channel, and comes out black.
 #
 # ## Fine-tune it
 #
-# Salt and pepper is another noise. You may start from the saved weights instead of random ones. An `.h5` written so holds no optimizer: compile it anew.
+# Salt and pepper is another noise. You may start from the saved weights instead of random ones. These `.h5` files hold no optimizer: compile anew.
 #
 # **Predict:** after one pass over a thousand pictures, which start is ahead, and what has the fine-tuned model forgotten?
 
@@ -261,7 +261,7 @@ for ending in (".onnx", ".tflite"):
 # `playground.make_controls(digits, models, judge)` shows buttons in a live notebook. The function behind them works alone. Here is a digit under ten marks, cleaned by the model that knows marks:
 
 # %%
-# Figure: a digit clean, under ten marks, and denoised by the model of marks.
+# Figure: a digit clean, under ten marks, denoised by the model of marks, and the difference.
 marks = {"noise": "watermark", "share": 1 / 3, "model": known["watermark_small"]}
 figure, measured = playground.try_out(digits[0], **marks, judge=judge, seed=seed)
 print(f"{measured['noisy']:.1f} to {measured['denoised']:.1f} dB, read as {measured['read'][2]}")
