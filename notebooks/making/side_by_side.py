@@ -16,7 +16,7 @@ def run(coroutine):
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    loop, begun = asyncio.new_event_loop(), []
+    loop, begun = asyncio.SelectorEventLoop(), []  # the kind that a kernel's sockets need on Windows
 
     async def begin():
         begun.append(asyncio.current_task())
