@@ -135,7 +135,7 @@ true = [norm.moving_variance.numpy() for norm in models.batch_norms(young)]
 #
 # **Predict:** is what the layers kept too large or too small? In which layer most?
 
-# %%
+# %% tags=["trains"]
 rows = []
 for number, (before, after) in enumerate(zip(kept, true, strict=True), 1):
     row = {"name": number, "kept": np.median(before), "true": np.median(after)}
