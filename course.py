@@ -38,6 +38,7 @@ COMMANDS = {  # what each runs, one after the other, as words after "python"; wo
         "measure speed, reproducibility and what grading costs; hold the goals against the report",
         [
             ["benchmarks/goals.py"],
+            ["benchmarks/steps.py"],
             ["benchmarks/speed.py"],
             ["benchmarks/reproducibility.py"],
             ["benchmarks/grading.py"],

@@ -28,7 +28,7 @@ import importlib.util
 import os
 import platform
 
-__version__ = "1.1.0"
+__version__ = "1.2.0"
 __all__ = [
     "baselines",
     "data",

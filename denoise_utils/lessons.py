@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from denoise_utils import profiles, saving
+from denoise_utils.running.run_folder import RunFolder
 from denoise_utils.system import addresses, files, streams
 
 if TYPE_CHECKING:  # Keras takes seconds, and a notebook begins without it
@@ -78,6 +79,16 @@ def load_rivals(names: Iterable[str], profile: profiles.Profile) -> "dict[str, k
         except FileNotFoundError:
             print(f"{name}: not part of this handout. What the text says of it holds in the whole course.")
     return found
+
+
+def find_runs(name: str, profile: profiles.Profile) -> list[RunFolder]:
+    """Return the finished runs of the recipe `name` that came with the course, one for each seed, in their order.
+
+    Each has `settings`, `history` (a dict an epoch: loss, val_loss) and `scores` on the validation images.
+    """
+    shelf = profile.root / "models" / "runs"
+    found = [RunFolder(path) for path in shelf.glob(f"{name}-*")]
+    return sorted((run for run in found if run.finished), key=lambda run: run.settings["seed"])
 
 
 def repository() -> str:

@@ -119,3 +119,27 @@ def test_goals_csv_is_what_the_report_gives():
     with open(ROOT / "reports" / "goals.csv", encoding="utf-8", newline="") as file:
         kept = list(csv.DictReader(file))
     assert all(rows) and kept == [{key: row.get(key, "") for key in goals.HEAD} for row in rows]
+
+
+@pytest.fixture
+def steps():
+    """The script benchmarks/steps.py as a module."""
+    return load_script("steps")
+
+
+def test_the_page_of_steps_is_what_the_finished_runs_say(steps):
+    page = steps.make_page(profiles.load_profile("full"))
+    assert page == (ROOT / "reports" / "steps.md").read_text(encoding="utf-8")
+
+
+def test_every_step_has_a_title(steps):
+    assert set(steps.TITLES) == set(steps.recipes.STEPS)
+
+
+def test_steps_are_ranked_by_their_mean_and_tell_their_range(steps):
+    assert steps.tell([0.01, 0.02, 0.06]) == ("0.0300", "0.0100 to 0.0600", "3")
+    assert steps.tell([0.01]) == ("0.0100", "", "1")
+    assert steps.tell([2.05]) == ("diverged", "", "1")
+    runs = steps.read_runs(steps.recipes.STEPS, profiles.load_profile("full"))
+    means = [np.mean(values) for values in runs.values()]
+    assert len(means) > 10 and means == sorted(means)

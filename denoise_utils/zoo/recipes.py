@@ -55,7 +55,7 @@ TINY_STEPS = 3  # in the profile of the tests: to build the graph of many steps 
 RECIPES = {
     "clutter_tiny": Recipe("clutter", SIGNS | {"filters": 8}, epochs=12),
     "clutter_small": Recipe("clutter", SIGNS, epochs=12),
-    "watermark_small": Recipe("watermark", SIGNS, draw="marks 0 to 30", epochs=12),
+    "watermark_small": Recipe("watermark", SIGNS, draw="marks 0 to 30", epochs=24),
     "occlusion_small": Recipe("occlusion", SIGNS, epochs=12),
     "gaussian_small": Recipe("gaussian", SEEING, draw="sigma, least of three up to .8", epochs=12),
     "salt_pepper_small": Recipe("salt_pepper", SEEING, draw="amount 0 to .9", epochs=12),
@@ -73,11 +73,11 @@ RELU = {"filters": 22, "steps": 16, "separable": True}
 # To compare with; they see at least as many images as the capped model of their task. The weight-tied
 # ones, first, keep to the cap.
 REFERENCES = {
-    "clutter_long": Recipe("clutter", SIGNS, epochs=36),
+    "clutter_long": Recipe("clutter", SIGNS, epochs=24),
     "clutter_relu": Recipe("clutter", RELU, settings=MUON, epochs=12),
     "clutter_square": Recipe("clutter", {"filters": 16, "steps": 16}, settings=MUON, epochs=12),
-    "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", settings=STEEP, epochs=12),
-    "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=LARGE, epochs=12),
+    "clutter_medium": Recipe("clutter", SKIPS, build="skip_autoencoder", epochs=12),
+    "clutter_project_w": Recipe("clutter", {}, build="project_w_big", settings=STEEP, epochs=12),
     "clutter_big": Recipe("clutter", {}, build="unet", settings=LARGE, epochs=12),
     "gaussian_big": Recipe(
         "gaussian", {}, draw="sigma, least of three up to .8", build="unet", settings=LARGE, epochs=8

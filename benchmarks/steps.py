@@ -1,0 +1,98 @@
+"""Write reports/steps.md: the variants of the tied step and the rivals' learning rates, from the finished runs.
+
+    python benchmarks/steps.py        # reads models/runs/; nothing is trained or measured anew
+
+Each run saw the 54,000 training pictures twice. The excess is that of its best epoch on the validation pictures.
+"""
+
+import statistics
+import sys
+
+from denoise_utils import lessons, profiles
+from denoise_utils.system import files
+from denoise_utils.zoo import recipes
+
+TITLES = {
+    "step_signs": "both signs before column and row",
+    "step_relu": "ReLU",
+    "step_signs_muon": "both signs",
+    "step_relu_muon": "ReLU",
+    "step_signs_eights": "both signs, batches of 8",
+    "step_signs_tiny": "both signs, under 1,000 parameters",
+    "step_signs_12_steps": "both signs",
+    "step_signs_20_steps": "both signs",
+    "step_signs_24_steps": "both signs",
+    "step_signs_again": "both signs, the input's features added again at each step",
+    "step_relu_again": "ReLU, the input's features added again at each step",
+    "step_signs_scaled": "both signs, a scale and a bias for each step and channel",
+    "step_signs_column": "both signs before the column, ReLU before the row",
+    "step_signs_row": "ReLU before the column, both signs before the row",
+    "step_beside": "x beside ReLU of x",
+    "step_prelu": "a learned slope (PReLU)",
+    "step_signs_wide": "both signs, 20 channels between column and row",
+    "step_signs_square": "both signs before a square of nine",
+    "step_signs_half": "both signs, at half resolution",
+}
+DIVERGED = 1.0  # an excess above it is that of a black or white answer
+NAMES = {"soap": "SOAP", "muon": "Muon", "adam": "Adam"}
+PAGE = """# The tied step, one thing changed at a time
+
+Each run saw 108,000 pictures, with fresh clutter on them. The excess, in nats per pixel, is on 6,000 validation
+pictures. All keep to 3,600 parameters. Written by `python benchmarks/steps.py`.
+
+{steps}
+## The rivals' learning rates
+
+As many pictures, one run each.
+
+{rivals}"""
+
+
+def read_runs(names: dict, profile: profiles.Profile) -> dict[str, list[float]]:
+    """Return {recipe: excess of each finished run, the lowest first} of `names`, the lowest mean first."""
+    found = {name: sorted(run.scores["excess"] for run in lessons.find_runs(name, profile)) for name in names}
+    ranked = sorted((statistics.mean(values), name) for name, values in found.items() if values)
+    return {name: found[name] for _, name in ranked}
+
+
+def tell(values: list[float]) -> tuple[str, ...]:
+    """Return what the last columns say of the excess of some runs: mean, range, how many."""
+    if values[0] > DIVERGED:
+        return "diverged", "", str(len(values))
+    between = f"{values[0]:.4f} to {values[-1]:.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}", between, str(len(values))
+
+
+def lay_out(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def make_page(profile: profiles.Profile) -> str:
+    """Return the page, in Markdown."""
+    rows = []
+    for name, values in read_runs(recipes.STEPS, profile).items():
+        recipe = recipes.STEPS[name]
+        sizes = (str(recipe.options[key]) if key in recipe.options else "16" for key in ("filters", "steps"))
+        rows.append((TITLES[name], *sizes, NAMES[recipe.settings.optimizer], *tell(values)))
+    steps = lay_out(("step", "filters", "steps", "optimizer", "excess", "lowest to highest", "runs"), rows)
+    rows = []
+    short = {name: recipe for name, recipe in recipes.RIVALS.items() if recipe.epochs == 2}
+    for name, values in read_runs(short, profile).items():
+        how = short[name].settings
+        whose = f"clutter_{name.removeprefix('clutter_').split('_rate')[0].removesuffix('_soap')}"
+        rows.append((whose, NAMES[how.optimizer], f"{how.learning_rate:g}", *tell(values)[::2]))
+    rivals = lay_out(("rival", "optimizer", "learning rate", "excess", "runs"), rows)
+    return PAGE.format(steps=steps, rivals=rivals)
+
+
+def main():
+    """Write the page."""
+    profile = profiles.load_profile("full")
+    files.write_text(profile.reports / "steps.md", make_page(profile))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
