@@ -19,7 +19,6 @@ HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.g
 OF_ITS_TASK, RIVAL = "", "clutter_project_w"
 GOALS = [  # model, other strength, measure, comparison, what it is compared with: a number, or another model's
     ("clutter_small", OF_ITS_TASK, "excess", "<=", 0.0055),
-    ("clutter_small", OF_ITS_TASK, "excess", "<", 0.0059),  # project W's, at the learning rate that it had first
     ("clutter_small", OF_ITS_TASK, "excess", "<", RIVAL),
     ("clutter_small", OF_ITS_TASK, "excess", "<", "clutter_big"),
     ("clutter_small", OF_ITS_TASK, "psnr", ">=", 30.8),

@@ -84,11 +84,18 @@ def load_rivals(names: Iterable[str], profile: profiles.Profile) -> "dict[str, k
 def find_runs(name: str, profile: profiles.Profile) -> list[RunFolder]:
     """Return the finished runs of the recipe `name` that came with the course, one for each seed, in their order.
 
-    Each has `settings`, `history` (a dict an epoch: loss, val_loss) and `scores` on the validation images.
+    Each has `settings`, `history` (a dict an epoch: loss, val_loss) and `scores` on the validation images. Raises
+    ValueError where one seed has two, of which one must be of other settings.
     """
     shelf = profile.root / "models" / "runs"
-    found = [RunFolder(path) for path in shelf.glob(f"{name}-*")]
-    return sorted((run for run in found if run.finished), key=lambda run: run.settings["seed"])
+    found = [RunFolder(path) for path in shelf.glob(f"{name}-*") if path.name.rpartition("-")[0] == name]
+    by_seed = {}
+    for run in (run for run in found if run.finished):
+        other = by_seed.setdefault(run.settings["seed"], run)
+        if other is not run:
+            paths = f"{other.path} and {run.path}"
+            raise ValueError(f"Expected one run of {name} for each seed, got {paths}: move the older one away.")
+    return [by_seed[seed] for seed in sorted(by_seed)]
 
 
 def repository() -> str:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import shutil
+import types
 import urllib.request
 
 import numpy as np
 import pytest
 
 from denoise_utils import lessons, models, profiles
+from denoise_utils.running.run_folder import RunFolder
 from tests.conftest import ROOT
 from tests.making import save
 
@@ -98,3 +100,25 @@ def test_rivals_that_a_handout_lacks_are_named_and_the_others_come(tmp_path, cap
     save(tmp_path / "models", "there", models.capped_autoencoder(4, 1))
     found = lessons.load_rivals(["missing", "there"], tiny)
     assert list(found) == ["there"] and "missing: not part of this handout." in capsys.readouterr().out
+
+
+def make_run(shelf, name, seed, finished=True, settings="a"):
+    run = RunFolder(shelf / f"{name}-{settings}{seed}")
+    run.path.mkdir(parents=True)
+    run.write("settings", {"name": name, "seed": seed})
+    if finished:
+        run.write("scores", {"excess": 0.01 * seed})
+    return run
+
+
+def test_finished_runs_come_by_their_seeds_and_no_others(tmp_path):
+    shelf, profile = tmp_path / "models" / "runs", types.SimpleNamespace(root=tmp_path)
+    assert lessons.find_runs("step", profile) == []
+    expected = [make_run(shelf, "step", seed) for seed in (2, 0)][::-1]
+    make_run(shelf, "step", 1, finished=False)
+    make_run(shelf, "step-longer", 3)
+    make_run(shelf, "step_longer", 4)
+    assert lessons.find_runs("step", profile) == expected
+    make_run(shelf, "step", 0, settings="b")
+    with pytest.raises(ValueError, match="one run of step for each seed"):
+        lessons.find_runs("step", profile)

@@ -8,7 +8,7 @@ def bill(model, pictures, epochs):
     return a_step * pictures * epochs
 
 
-once = bill(models.tied_denoiser(16, 16, separable=True, signs=True), 54_000, 12)
+once = bill(models.tied_denoiser(16, 16, separable=True, signs=True), 54_000, 24)
 answer_2 = bill(originals.project_w_big(), 54_000, 15) / once
 
 # %% exercise 3

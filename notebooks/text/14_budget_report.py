@@ -110,7 +110,7 @@ first = next(iter(tables))
 Markdown(evaluation.format_table(report.list_rows(tables[first])[:12], report.LISTED))
 
 # %% [markdown]
-# Project W's 3.28 million stand third. `clutter_small` is the best of three seeds on validation pictures; none would change rank. The multiplications decide what a picture costs. Small is not fast.
+# Project W's 3.28 million stand third. `clutter_small` is the best of three seeds on validation pictures. The multiplications decide what a picture costs. Small is not fast.
 #
 # Keeping to the cap is a condition. The gain is the achievement.
 #
