@@ -8,7 +8,7 @@ Each run saw the 54,000 training pictures twice. The excess is that of its best 
 import statistics
 import sys
 
-from denoise_utils import lessons, profiles
+from denoise_utils import evaluation, lessons, profiles
 from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
@@ -35,17 +35,21 @@ TITLES = {
 }
 DIVERGED = 1.0  # an excess above it is that of a black or white answer
 NAMES = {"soap": "SOAP", "muon": "Muon", "adam": "Adam"}
+OF_STEPS = ("step", "filters", "steps", "optimizer", "excess", "lowest to highest", "runs")
+OF_RIVALS = ("rival", "optimizer", "learning rate", "excess", "runs")
 PAGE = """# The tied step, varied
 
 Each run saw 108,000 pictures, with fresh clutter on them. The excess, in nats per pixel, is on 6,000 validation
 pictures. All keep to 3,600 parameters, so the filters differ. Written by `python benchmarks/steps.py`.
 
-{steps}
+{}
+
 ## The rivals' learning rates
 
 After as many pictures; SOAP in batches of 16, Adam of 64.
 
-{rivals}"""
+{}
+"""
 
 
 def read_runs(names: dict, profile: profiles.Profile) -> dict[str, list[float]]:
@@ -55,37 +59,30 @@ def read_runs(names: dict, profile: profiles.Profile) -> dict[str, list[float]]:
     return {name: found[name] for _, name in ranked}
 
 
-def tell(values: list[float]) -> tuple[str, ...]:
-    """Return what the last columns say of the excess of some runs: mean, range, how many."""
-    lost = sum(value > DIVERGED for value in values)
+def tell(values: list[float]) -> dict:
+    """Return what a row says of the excess of some runs: mean, range, how many."""
+    lost, runs = sum(value > DIVERGED for value in values), str(len(values))
     if lost:
-        return f"{lost} of {len(values)} diverged", "", str(len(values))
-    between = f"{values[0]:.4f} to {values[-1]:.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}", between, str(len(values))
-
-
-def lay_out(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return {"excess": f"{lost} of {runs} diverged", "runs": runs}
+    between = f"{values[0]:.4f} to {values[-1]:.4f}" if len(values) > 1 else None
+    return {"excess": f"{statistics.mean(values):.4f}", "lowest to highest": between, "runs": runs}
 
 
 def make_page(profile: profiles.Profile) -> str:
     """Return the page, in Markdown."""
-    rows = []
+    steps = []
     for name, values in read_runs(recipes.STEPS, profile).items():
         recipe = recipes.STEPS[name]
-        sizes = str(recipe.options["filters"]), str(recipe.options.get("steps", 16))
-        rows.append((TITLES[name], *sizes, NAMES[recipe.settings.optimizer], *tell(values)))
-    steps = lay_out(("step", "filters", "steps", "optimizer", "excess", "lowest to highest", "runs"), rows)
-    rows = []
+        row = {"step": TITLES[name], "filters": recipe.options["filters"], "steps": recipe.options.get("steps", 16)}
+        steps.append(row | {"optimizer": NAMES[recipe.settings.optimizer]} | tell(values))
+    rivals = []
     short = {name: recipe for name, recipe in recipes.RIVALS.items() if recipe.epochs == 2}
     for name, values in read_runs(short, profile).items():
-        how = short[name].settings
-        whose = f"clutter_{name.removeprefix('clutter_').split('_rate')[0].removesuffix('_soap')}"
-        rows.append((whose, NAMES[how.optimizer], f"{how.learning_rate:g}", *tell(values)[::2]))
-    rivals = lay_out(("rival", "optimizer", "learning rate", "excess", "runs"), rows)
-    return PAGE.format(steps=steps, rivals=rivals)
+        how, whose = short[name].settings, name.split("_rate")[0].removesuffix("_soap")
+        row = {"rival": whose, "optimizer": NAMES[how.optimizer], "learning rate": f"{how.learning_rate:g}"}
+        rivals.append(row | tell(values))
+    tables = (steps, OF_STEPS), (rivals, OF_RIVALS)
+    return PAGE.format(*(evaluation.format_table(rows, {key: (key, "{}") for key in keys}) for rows, keys in tables))
 
 
 def main():

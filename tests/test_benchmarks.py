@@ -137,9 +137,9 @@ def test_every_step_has_a_title(steps):
 
 
 def test_steps_are_ranked_by_their_mean_and_tell_their_range(steps):
-    assert steps.tell([0.01, 0.02, 0.06]) == ("0.0300", "0.0100 to 0.0600", "3")
-    assert steps.tell([0.01]) == ("0.0100", "", "1")
-    assert steps.tell([0.01, 2.05]) == ("1 of 2 diverged", "", "2")
+    assert steps.tell([0.01, 0.02, 0.06]) == {"excess": "0.0300", "lowest to highest": "0.0100 to 0.0600", "runs": "3"}
+    assert steps.tell([0.01]) == {"excess": "0.0100", "lowest to highest": None, "runs": "1"}
+    assert steps.tell([0.01, 2.05]) == {"excess": "1 of 2 diverged", "runs": "2"}
     runs = steps.read_runs(steps.recipes.STEPS, profiles.load_profile("full"))
     means = [np.mean(values) for values in runs.values()]
     assert len(means) > 10 and means == sorted(means)
