@@ -18,6 +18,8 @@ TITLES = {
     "step_signs_muon": "both signs",
     "step_relu_muon": "ReLU",
     "step_signs_eights": "both signs, batches of 8",
+    "step_signs_half_rate": "both signs, half the learning rate",
+    "step_signs_double_rate": "both signs, twice the learning rate",
     "step_signs_tiny": "both signs, under 1,000 parameters",
     "step_signs_12_steps": "both signs",
     "step_signs_20_steps": "both signs",

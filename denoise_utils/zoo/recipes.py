@@ -98,6 +98,8 @@ STEPS = {
     "step_signs_muon": Recipe("clutter", SIGNS, settings=MUON, epochs=2),
     "step_relu_muon": Recipe("clutter", RELU, settings=MUON, epochs=2),
     "step_signs_eights": Recipe("clutter", SIGNS, settings=EIGHTS, epochs=2),
+    "step_signs_half_rate": Recipe("clutter", SIGNS, settings=replace(SOAP, learning_rate=2.5e-3), epochs=2),
+    "step_signs_double_rate": Recipe("clutter", SIGNS, settings=replace(SOAP, learning_rate=1e-2), epochs=2),
     "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, epochs=2),
     "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, epochs=2),
     "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, epochs=2),
@@ -121,7 +123,9 @@ RIVALS = {
     for name in ("clutter_medium", "clutter_big", "clutter_project_w")
     for rate in RATES
 }
-RIVALS["clutter_medium_soap"] = replace(REFERENCES["clutter_medium"], settings=SOAP, epochs=2)
+RIVALS |= {  # 7 of the U-Net's 15 kernels make matrices that are small enough for SOAP, one of project W's 8
+    f"{name}_soap": replace(REFERENCES[name], settings=SOAP, epochs=2) for name in ("clutter_medium", "clutter_big")
+}
 RIVALS["clutter_big_long"] = replace(REFERENCES["clutter_big"], epochs=REFERENCES["clutter_long"].epochs)
 
 # In the order in which they are trained, if all are.

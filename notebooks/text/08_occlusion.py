@@ -185,8 +185,9 @@ figure, axes = plt.subplots(figsize=(7, 5.2))
 axes.scatter(*start.T, c=labels, cmap="tab10", s=6, alpha=0.4)
 for n, color in zip(range(40), ("black", "red") * 20, strict=True):  # rows and columns
     axes.annotate("", end[n], start[n], arrowprops={"arrowstyle": "->", "color": color})
-for digit in np.unique(labels):
-    axes.text(*start[labels == digit].mean(axis=0), digit, fontsize=16, fontweight="bold")
+plate = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "0.6"}
+for digit in np.unique(labels):  # above all arrows
+    axes.text(*start[labels == digit].mean(axis=0), digit, fontsize=14, bbox=plate, zorder=9)
 share = f"{(sizes[:2] ** 2).sum() / (sizes**2).sum():.0%} of the variance"
 _ = axes.set(xlabel="first principal component", ylabel="second", title=share)
 

@@ -162,7 +162,7 @@ axes.annotate(" training", (epochs[-1], losses[-1]), va="bottom")
 axes.axhline(its_floor, color="0.4", linestyle=":")
 axes.annotate(" floor", (epochs[-1], its_floor), va="top")
 axes.set(xlabel="epoch", ylabel="MSE, targets from -1 to 1", ylim=(0, None))
-axes.set_xlim(1, epochs[-1] + 2)
+axes.set_xlim(0.5, epochs[-1] + 2)
 share = its_floor / losses[-1]
 here = f"{its_floor:.4f} of {losses[-1]:.4f}, {share:.0%}"
 print("losses:", *(f"{loss:.3f}" for loss in losses))

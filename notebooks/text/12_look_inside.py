@@ -143,10 +143,10 @@ for line, k in enumerate(np.argsort(alike)[::-1][::5]):
         box, most = (t - 0.48, t + 0.48, line + 0.48, line - 0.48), abs(picture).max() + 1e-9
         look = fire(0.5 + picture / most / 2)
         top.imshow(look, extent=box, aspect="auto", interpolation="none")
-for (name, values), up in zip(known.items(), (0.02, -0.07), strict=True):
+for (name, values), up in zip(known.items(), (0.03, -0.12), strict=True):
     (curve,) = bottom.plot(values, ".-")
     bottom.text(len(maps) - 1, values[-1] + up, name, ha="right", color=curve.get_color())
-bottom.set(xlabel="after step", ylabel="share explained", xticks=range(len(maps)), ylim=(0, 1))
+bottom.set(xlabel="after step", ylabel="share explained", xticks=range(len(maps)), ylim=(0, 1.15))
 _ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 

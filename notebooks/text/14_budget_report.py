@@ -183,7 +183,7 @@ away = matrix[~at_home]
 print(f"at home {matrix[at_home].mean():+.1f} dB; away {away.mean():+.1f} dB on average,")
 print(f"median {np.median(away):+.1f}, from {away.min():+.1f} to {away.max():+.1f};")
 print(f"{np.sum(away < 0)} of {away.size} fields away from home are harm")
-for kind, part in parts.items():
+for kind, part in parts.items():  # total variation and wavelet smooth, but keep edges
     names, val = ("median", "Gaussian blur", "total variation", "wavelet"), part.val
     best = baselines.choose(names, val.noisy, val.clean)
     print(f"{kind}: filter {best} {gain(best(part.test.noisy), part.test):+.1f} dB")

@@ -290,7 +290,7 @@ rows = {"noisy": val.noisy[:5]}
 for name, run_seed in [*(("256 times", one) for one in profile.seeds), ("none", 0)]:
     model = runs[name, 10, run_seed].model
     rows[f"{name},\nseed {run_seed}"] = evaluation.predict(model, val.noisy[:5])
-rows["100 epochs"] = evaluation.predict(long_run, val.noisy[:5])
+rows["today's,\n100 epochs"] = evaluation.predict(long_run, val.noisy[:5])
 figure = plots.show_images(rows | {"clean": val.clean[:5]}, val.clean[:5], ten.label)
 
 # %% [markdown]
