@@ -80,7 +80,7 @@ def make_page(profile: profiles.Profile) -> str:
     rivals = []
     short = {name: recipe for name, recipe in recipes.RIVALS.items() if recipe.epochs == 2}
     for name, values in read_runs(short, profile).items():
-        how, whose = short[name].settings, name.split("_rate")[0].removesuffix("_soap")
+        how, whose = short[name].settings, next(one for one in recipes.REFERENCES if name.startswith(f"{one}_"))
         row = {"rival": whose, "optimizer": NAMES[how.optimizer], "learning rate": f"{how.learning_rate:g}"}
         rivals.append(row | tell(values))
     tables = (steps, OF_STEPS), (rivals, OF_RIVALS)
