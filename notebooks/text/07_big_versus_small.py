@@ -111,6 +111,7 @@ def look(model, task):
 # Finished runs are read; a missing one is trained. `keep` asks for the model of the last epoch, not of the best.
 
 # %%
+# Today's Keras divides project W's penalty on the code by 256, the batch: see A1.
 builders = {"small": originals.project_w_small, "big": originals.project_w_big}
 plan = [("small", 15, 1), ("small", 50, 1), ("small", 50, 5)]  # size, epochs, marks
 plan += [("big", 2, 1), ("big", 15, 1), ("big", 5, 10), ("big", 5, 20), ("big", 10, 30)]
@@ -163,7 +164,7 @@ for size in builders:
     figure = plots.show_images(rows, clean[few], inches=0.75)
 
 # %% [markdown]
-# As it is, each short run of the big model answers with a grid; settled, it draws the digit. [A1](A1_broken_looking_models.ipynb) asks why. The small model blurs.
+# As it is, each short run of the big model answers with a grid; settled, it draws the digit. The small one blurs; project W's failed at 100/10. [A1](A1_broken_looking_models.ipynb) asks why.
 
 # %%
 rows = []
@@ -256,7 +257,7 @@ if {"shared", "project W, big"} <= set(scores):
     lessons.claim("every seed of the better small beats project W's", holds, told, profile)
 
 # %% [markdown]
-# Of these, 3,073 come last; then 46,849 and 3,284,993, one run each; shared leads. On validation pictures the worst of three seeds with 3,409 shared parameters has 35.86 dB, project W's big model 29.2. (Test, `reports/budget.md`: 36.1 and 29.3.) Ours saw 1.6 times the pictures, and does half of the multiplications. Why, the table does not tell: fresh marks, another [optimizer](GLOSSARY.md#optimizer), no pooling. A better recipe may exist.
+# Of these, 3,073 come last; then 46,849 and 3,284,993, one run each; shared leads. On validation pictures the worst of three seeds with 3,409 shared parameters has 35.86 dB, project W's big model 29.2. Ours saw 1.6 times the pictures, and does half of the multiplications. Why, the table does not tell: fresh marks, another [optimizer](GLOSSARY.md#optimizer), no pooling, or project W's learning rate (notebook 13)?
 #
 # And a tenfold? From better small to medium, 15 times the parameters bring 2.8 dB; seeds spread by .3. Two points make no rule. Between project W's two, 881 times the parameters are 137 times the work. So look at the work:
 
@@ -274,7 +275,7 @@ axes.set(xscale="log", xlabel="multiplications a picture", ylabel="PSNR at 10 ma
 axes.margins(x=0.1, y=0.15)
 
 # %% [markdown]
-# Among our three, more work is better. Project W's small model does more than `better small`, and is worse: work is not all.
+# Among our three, more work is better. Project W's small model does more than `better small`, and is worse.
 #
 # **Predict:** project W's two saw ten marks only. Who is ahead at 1 mark, and at 30?
 
@@ -377,7 +378,7 @@ lessons.check(lambda: answer_3, beats_small, hint)
 # ## What we learned
 #
 # - Parameters, multiplications and pictures seen are three prices. They do not go together.
-# - At ten marks, 3,409 shared parameters beat 3,284,993 under each of three seeds, with half of the work and 1.6 times the pictures.
+# - At ten marks, 3,409 shared parameters beat 3,284,993 under each of three seeds, with half of the multiplications and 1.6 times the pictures.
 # - A big model after few steps may look broken when only its averages are.
 # - "Better" needs seeds; a price per tenfold needs more than two points.
 #

@@ -153,7 +153,7 @@ lessons.claim("each network reads more than the untouched", gain > 0.1, f"{gain:
 Markdown(evaluation.format_table(rows, columns, f"lines of one pixel, {len(clean):,} pictures"))
 
 # %% [markdown]
-# The hope came true in part: 95 % are read, instead of 75 %. Trained on lines, it is 96 %. But after a filter without parameters it is 98.6 %, at about the same PSNR.
+# The hope came true in part: 95 % are read, instead of 75 %. Trained on lines, it is 96 %. But after a filter without parameters it is 98.6 %, at no lower PSNR.
 #
 # **Predict:** what will each leave of the line?
 

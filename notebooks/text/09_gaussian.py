@@ -321,7 +321,7 @@ lessons.claim(told, wins == [0, 0.05, 0.4, 0.6, 0.8], f"at {wins}", profile)
 # %% [markdown]
 # Under strong noise the nine layers take grain for strokes. Both long networks draw a 3 with another top, the big one sharply: sharp is not right.
 #
-# `capped`, with a sixteenth of the parameters, is better than the one run of nine layers at 0, at .05, and from .4 on. That holds under each of its seeds; at .1 and .2 it is worse. A filter that is told sigma beats it up to .1, and `gaussian_small` only at 0.
+# Each seed of `capped`, a sixteenth of the parameters, is better than the nine layers (one run, half the pictures, sigma .2 alone) at 0, at .05, and from .4 on. At .1 and .2 it is worse. A filter that is told sigma beats it up to .1, and `gaussian_small` only at 0.
 #
 # > **Correction.** An earlier edition asked this question, left sigma 0 out of its sweep, and answered "no". Its own table showed 30 to 38 dB.
 #

@@ -107,7 +107,7 @@ told = f"{floor:.4f} on training pictures"
 lessons.claim("no answer of a sigmoid has a loss below .13", 0.13 < floor < 0.135, told, profile)
 
 # %% [markdown]
-# No model, no seed and no number of epochs gets below. Resizing takes contrast away: at 32 x 32 pixels the floor of these pictures is .141. So project R's .14 is this floor, and little else.
+# No model, no seed and no number of epochs gets below. Resizing by averages takes contrast away. At 32 x 32 pixels, before it, the floor is .141. So project R's .14 is floor, and little else.
 #
 # ## The original
 #
@@ -153,7 +153,7 @@ losses = stuck.fit(noisy[some], target[some], callbacks=[told], **settings).hist
 # The dotted line is the floor of the pictures that it trained on.
 
 # %% tags=["trains"]
-# Figure: the training loss falls steeply, then runs along a dotted floor.
+# Figure: the training loss falls steeply, then creeps towards a dotted floor.
 its_floor = float(np.mean(np.minimum(target[some], 0) ** 2))
 figure, axes = plt.subplots(figsize=(7, 3.4))
 epochs = np.arange(1, len(losses) + 1)

@@ -267,7 +267,7 @@ _ = panels["dots"].plot([0, 1], [0, 1], "0.7", x, y, "o")
 _ = panels["dots"].set(xlabel="answer of clutter_small", ylabel="mean truth", aspect="equal")
 
 # %% [markdown]
-# MSE and BCE draw the *mean*, both digits at once. L1 draws the *median*, the first alone. In four of five means the judge reads the rarer digit. The mean is honest: where `clutter_small` answers .3, the truth is .3.
+# MSE and BCE draw the *mean*, both digits at once. L1 draws the *median*, the first alone. In four of five means the judge reads the bolder digit. The mean is honest: where `clutter_small` answers .3, the truth is .3.
 #
 # ## What it never saw
 #
