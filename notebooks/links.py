@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from denoise_utils.system import files
 
 HOST = "https://github.com/"
-NAME = re.compile(r"[\w.-]+/[\w.-]+")
+NAME = re.compile(r"[A-Za-z\d][\w-]*/(?!.*\.git$)[\w-][\w.-]*")
 PLACES = {
     "Colab": "https://colab.research.google.com/github/{repo}/blob/main/notebooks/{name}.ipynb",
     "Kaggle": "https://kaggle.com/kernels/welcome?src=https://github.com/{repo}/blob/main/notebooks/{name}.ipynb",
@@ -82,6 +82,8 @@ def main(words=None, root=ROOT):
         replace_repo(root, old, repo)
     files.replace_between(root / "README.md", *MARKS, write_table(root, repo or old))
     print(f"The course names {HOST}{repo or old}")
+    if repo:
+        print("Now commit and push. For the page in the browser: Settings > Pages > Source: GitHub Actions; push once more.")
     return 0
 
 

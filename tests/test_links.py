@@ -29,7 +29,8 @@ def test_an_address_is_written_everywhere(course):
     assert (
         "colab.research.google.com/github/someone/denoise.it/blob/main/notebooks/00_first_autoencoder.ipynb" in readme
     )
-    assert "https://codespaces.new/someone/denoise.it" in readme and "after `make links" not in readme
+    assert "https://codespaces.new/someone/denoise.it" in readme
+    assert not [word for word in ("OWNER", "denoising-3600", "links --repo") if word in readme]
     json.loads((course / "notebooks" / "01_load_data.ipynb").read_text())
 
 
@@ -39,6 +40,7 @@ def test_a_bad_address_changes_nothing(course, capsys):
         links.main(["--repo", "https://example.org"], course)
     assert "expected --repo as owner/name" in capsys.readouterr().err
     assert (course / "pyproject.toml").read_text() == before
+    assert not [name for name in ("../..", "a/b.git", "a/b/c", "a/.", "a") if links.NAME.fullmatch(name)]
 
 
 def test_readme_has_the_table_of_the_notebooks_as_they_are():

@@ -262,6 +262,30 @@ def test_larger_drawing_and_other_models_are_chosen(browser):
     check_quiet(browser)
 
 
+def test_larger_size_keeps_what_one_drew(browser):
+    open_page(browser)
+    draw_a_one(browser, "mouse")
+    ink = []
+    for side in (84, 28):
+        ink.append(browser.execute_script("return clean.reduce((all, one) => all + one)"))
+        click(browser, f"input[name=side][value='{side}']")
+        wait(browser)
+    ink.append(browser.execute_script("return clean.reduce((all, one) => all + one)"))
+    assert ink[0] > 10 and ink == pytest.approx([ink[0]] * 3)
+    assert text_of(browser, "read-after").startswith("1, ")
+
+
+@pytest.mark.parametrize(("width", "small"), [(390, True), (1280, False)])
+def test_a_phone_shows_the_answer_while_one_draws(browser, width, small):
+    open_page(browser, width)
+    assert browser.execute_script("return find('peek').hidden") or not small
+    browser.execute_script("find('models').scrollIntoView({block: 'center'})")
+    wait(browser, f"find('peek').getClientRects().length === {1 if small else 0}")
+    painted = "Array.from(find(arguments[0]).getContext('2d').getImageData(0, 0, 28, 28).data)"
+    stage, peek = (browser.execute_script(f"return {painted}", name) for name in ("stage", "peek"))
+    assert stage == peek and max(stage[::4]) > 100
+
+
 def check_quiet(browser):
     """Check that the console is empty and that the page asked for nothing but itself."""
     assert browser.get_log("browser") == []

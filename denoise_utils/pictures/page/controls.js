@@ -81,14 +81,24 @@ function chooseGarment(which) {
   ask();
 }
 
+// A digit is chosen again; a drawing of one's own stays in the middle.
+function changeSide(side) {
+  const before = chosen.side, drawn = clean, edge = (side - before) / 2;
+  chosen.side = side;
+  if (chosen.digit !== null) return chooseDigit(chosen.digit);
+  clean = new Float32Array(side ** 2).map((_, i) => {
+    const row = Math.floor(i / side) - edge, column = (i % side) - edge;
+    return Math.min(row, column) >= 0 && Math.max(row, column) < before ? drawn[row * before + column] : 0;
+  });
+  paint(find("clean"), clean);
+  ask();
+}
+
 find("strength").oninput = event => chooseStrength(Number(event.target.value));
 find("again").onclick = () => (chosen.seed++, ask());
 find("clear").onclick = () => chooseDigit(null);
 document.getElementsByName("side").forEach(input => {
-  input.onchange = () => {
-    chosen.side = Number(input.value);
-    chooseDigit(chosen.digit);
-  };
+  input.onchange = () => changeSide(Number(input.value));
 });
 
 // --- Drawing ----------------------------------------------------------------------------------------------------------

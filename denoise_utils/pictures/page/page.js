@@ -132,7 +132,7 @@ function showThumb(at) {
 }
 
 function showStep() {
-  if (shown.pictures[step]) paint(find("stage"), shown.pictures[step]);
+  if (shown.pictures[step]) ["stage", "peek"].forEach(id => paint(find(id), shown.pictures[step]));
   find("where").textContent = nameStep(step);
   find("step").value = step;
   find("step").setAttribute("aria-valuetext", nameStep(step));
@@ -208,3 +208,5 @@ for (const id of Object.keys(PLAYERS)) find(id).onclick = () => play(id);
 for (const [id, by] of [["back", -1], ["next", 1]]) find(id).onclick = () => (stop(), goTo(step + by));
 find("step").oninput = event => (stop(), goTo(Number(event.target.value)));
 find("maps").ontoggle = showStep;
+// On a phone a small copy of the stage stays in sight while the stage itself is not.
+new IntersectionObserver(([seen]) => (find("peek").hidden = seen.isIntersecting)).observe(find("stage"));
