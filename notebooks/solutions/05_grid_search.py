@@ -19,4 +19,4 @@ arrays = train.noisy[:200], train.clean[:200]
 answer_2.search(*arrays, validation_data=(val.noisy, val.clean), epochs=2, verbose=0)
 
 # %% exercise 3
-answer_3 = (22, 1, 5e-3, 8)
+answer_3 = (26, 1, 8e-3, 8)

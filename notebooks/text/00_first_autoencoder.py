@@ -11,7 +11,7 @@
 #
 # You can describe a digit in a few words: a seven, slanted, with a bar. Who knows digits can draw it from that. A network can learn such a description by itself, and noise does not fit in.
 #
-# **You will learn** what encoder, code and decoder are, and seven calls of Keras that make, train, save and load them.
+# **You will learn** what encoder, code and decoder are, and eleven calls of Keras that make, train, save and load them.
 #
 # **You need** Python and NumPy, and no Keras. The digits are MNIST, or small ones of scikit-learn where it is missing.
 #
@@ -101,7 +101,7 @@ def build_autoencoder(code_size=32):
 # %% [markdown]
 # Now count its [parameters](GLOSSARY.md#parameter), the numbers that training may change.
 #
-# **Predict:** the first `Dense` layer joins 784 pixels to 128 outputs. How many has it? Guess the number of digits.
+# **Predict:** the first `Dense` layer joins 784 pixels to 128 outputs. How many parameters: 1,000, 10,000 or 100,000?
 
 # %%
 encoder, decoder, autoencoder = build_autoencoder()
@@ -271,7 +271,7 @@ lessons.check(answer_2, lambda decoder: is_a_picture(np.asarray(decoder(eight)))
 # %% [markdown]
 # ### Exercise 3 (open): a smaller bottleneck, a better denoiser?
 #
-# Write `train_denoiser()`: build a denoising autoencoder with a code of at most 8 numbers, train it on `noisy_train`, and return it. It must leave less error on `noisy_val` than the noisy pictures have themselves. Then try codes of 2, 32 and 128 numbers: is a bigger code always better?
+# Write `train_denoiser()`: build a denoising autoencoder with a code of at most 8 numbers, train it on `noisy_train`, and return it. It must leave less than half of the noisy pictures' error on `noisy_val` (in a short run: less than all of it). Then try codes of 2, 32 and 128 numbers: is a bigger code always better?
 
 
 # %% tags=["exercise"]
@@ -288,7 +288,8 @@ def denoises(model):
     inner = [one for part in model.layers for one in getattr(part, "layers", [part])]
     narrowest = min(one.units for one in inner if isinstance(one, layers.Dense))
     output = evaluation.predict(model, noisy_val)
-    return narrowest <= 8 and np.mean((output - val) ** 2) < noisy_error
+    enough = profile.pick(0.5, 1) * noisy_error
+    return narrowest <= 8 and np.mean((output - val) ** 2) < enough
 
 
 hint = "at most 8 numbers in the code? from noisy_train to train? does its loss still fall?"
@@ -298,9 +299,9 @@ lessons.check(train_denoiser, denoises, hint)
 # ## What we learned
 #
 # - An autoencoder is an encoder, a code that is smaller than the picture, and a decoder.
-# - Seven calls do it: `Sequential`, `Dense`, `compile`, `fit`, `EarlyStopping`, `ModelCheckpoint`, `load_model`.
+# - Eleven calls do it: `Input`, `Flatten`, `Dense`, `Reshape`, `Sequential`, `compile`, `fit`, `EarlyStopping`, `ModelCheckpoint`, `load_model`, `predict`.
 # - Trained clean to clean, it learns digits. Trained noisy to clean, it removes noise.
-# - The saved file gives the same answers, to the bit.
+# - The saved file gives the same answers.
 #
 # **References**
 #

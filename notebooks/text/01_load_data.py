@@ -92,7 +92,7 @@ label = digits.label if digits.label == garments.label else f"{digits.label}, {g
 figure = plots.show_images(rows, titles=[f"label {digit}" for digit in range(10)], label=label)
 
 # %% [markdown]
-# Strokes are thin and bright, garments broad and grey. Both are smooth: no filter against roughness tells one from the other.
+# Strokes are thin and bright, most garments broad and grey. Both are smooth: no filter against roughness tells one from the other.
 #
 # ## What values do they hold?
 #

@@ -180,13 +180,13 @@ print(np.array_equal(masked, noise.add_masking(clean, amount, seed=seed)))
 
 # %%
 # Figure: ten digits: clean, in clutter, marks, a line, Gaussian noise, salt and pepper, masked.
-spoiled = {"clutter": cluttered, "10 marks": marked, "a line": lined, "Gaussian .2": grainy}
+spoiled = {"clutter": cluttered, "10 marks": marked, "a line": lined, "Gaussian 0.2": grainy}
 spoiled |= {"salt, pepper .5": peppered, "masking .5": masked}
 rows = {"clean": clean[:10]} | {name: noisy[:10] for name, noisy in spoiled.items()}
 figure = plots.show_images(rows, clean[:10], label=label)
 
 # %% [markdown]
-# The number over a picture is its [PSNR](GLOSSARY.md#psnr): the higher, the less damage. Salt and pepper does by far the most. Whether you can read a digit is another matter: a line costs little, and may still turn a 1 into a cross.
+# The number over a picture is its [PSNR](GLOSSARY.md#psnr): the higher, the less damage. Salt and pepper does by far the most. Whether you can read a digit is another matter: a line hits few pixels, and may turn a 1 into a cross.
 #
 # ## Measure the damage
 #
@@ -211,7 +211,7 @@ Markdown(evaluation.format_table(rows, columns, f"{label}, {len(clean):,} valida
 
 # %%
 found = {row["name"]: row for row in rows}
-line, grain = found["a line"], found["Gaussian .2"]
+line, grain = found["a line"], found["Gaussian 0.2"]
 here = f"MSE {line['mse']:.4f} of {line['changed']:.0%} of the pixels"
 here += f", {grain['mse']:.4f} of {grain['changed']:.0%}"
 holds = line["changed"] < grain["changed"] and line["mse"] > grain["mse"]

@@ -108,11 +108,11 @@ columns["parameters"] = ("parameters", "{:,}")
 Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} parameters in all"))
 
 # %% [markdown]
-# The middle layer is dear: it meets 20 channels.
+# The middle layer is dear: it meets 20 channels. Its 1,960 outputs outnumber 784 pixels: no bottleneck.
 #
 # ## Three answers to the assignment
 #
-# *Project C* is an older answer to this assignment. It pools to a [code](GLOSSARY.md#code) of 4x4x4. The second convolves by 18x18, pools to 7x7, squeezes that into 11 numbers, and draws from 14x14. The third uses [transposed convolutions](GLOSSARY.md#transposed-convolution). Count by hand and by Keras.
+# *Project C*, `project_c_pooling` below, is an older answer to this assignment. It pools to a [code](GLOSSARY.md#code) of 4x4x4. The second convolves by 18x18, pools to 7x7, squeezes that into 11 numbers, and draws from 14x14. The third uses [transposed convolutions](GLOSSARY.md#transposed-convolution). Count by hand and by Keras.
 
 # %%
 pooling = [(1, 16), (16, 8), (8, 4), (4, 4), (4, 8), (8, 16), (16, 1)]
@@ -130,14 +130,14 @@ agree = all(sum(terms) == answers[name].count_params() for name, terms in by_han
 lessons.claim("hand and Keras agree on all three", agree, f"agree: {agree}", profile)
 
 # %% [markdown]
-# All three keep to 3,600. The first:
+# The first:
 
 # %%
 # Figure: project C's layers as boxes: three convolutions and poolings, then the way back.
 figure = plots.draw_model(answers["project_c_pooling"])
 
 # %% [markdown]
-# The picture shrinks from 28x28 to 4x4 and grows again.
+# It shrinks to 4x4 and grows again; box 12 has no padding.
 #
 # ## A parameter is not a multiplication
 #
@@ -206,7 +206,7 @@ for times in (1, 4, 16):
     print(f"{multiplications(model):,} multiplications")
 
 # %% [markdown]
-# The parameters stay, the work grows: the weights exist once and work 16 times. This is *sharing weights*. The cap limits what you *store*, not what you *compute*. Notebook 11 asks what the work buys.
+# The parameters stay, the work grows: this is *sharing weights*. The cap limits what you *store*, not what you *compute*. Notebook 11 asks what the work buys.
 #
 # ## Two ways to count wrongly
 #
@@ -227,7 +227,7 @@ print(f"without an input shape: {len(unbuilt.weights)} weights, built: {unbuilt.
 #
 # Notebook 05 searches the family `capped_autoencoder(filters, depth)`. The first convolution has `filters` filters, later ones half as many; `depth` counts the poolings. `small` has 20 filters and depth 1.
 #
-# **Predict:** at 16 filters, what costs more: four more filters or one more pooling?
+# **Predict:** at 16 filters and depth 1, what costs more: four more filters or one more pooling?
 
 # %%
 filters, depths = (12, 16, 20, 24, 28), (1, 2, 3)
@@ -316,7 +316,7 @@ lessons.check(answer_2, widest, "Try your formula on 20, 22, 24 and so on.")
 # %% [markdown]
 # ### Exercise 3 (open): as much work as you can buy
 #
-# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice, and only convolutions have parameters. Where must its layers stand? There are many answers. (Functional: `x = layers.Conv2D(...)(x)`, as in `small`.)
+# Build a functional model from 28x28x1 to 28x28x1. It keeps to the cap, and needs at least 2,500,000 multiplications. No layer may be called twice, and only `Conv2D` layers have parameters. Where must its layers stand? There are many answers. (Functional: `x = layers.Conv2D(...)(x)`, as in `small`.)
 
 # %% tags=["exercise"]
 answer_3 = ...  # a keras.Model
