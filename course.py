@@ -165,7 +165,21 @@ def parse(words):
     options, rest = parser.parse_known_args(words)
     if options.profile and options.command not in PROFILED:
         parser.error(f"--profile is for {' and '.join(PROFILED)}, not for {options.command}")
+    if options.profile not in (None, "quick", "full", "tiny"):
+        parser.error(f'expected --profile quick or full, got "{options.profile}"')
+    if options.command == "notebooks":
+        refuse_unknown(parser, rest)
     return options, rest
+
+
+def refuse_unknown(parser, words):
+    """End with what was expected, before anything is installed, if a word begins no notebook's name."""
+    names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(ROOT, "notebooks", "text", "*.py")))
+    numbers = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--at-once"]
+    for word in words:
+        if not word.startswith("-") and word not in numbers and not any(name.startswith(word) for name in names):
+            known = ", ".join(name.split("_")[0] for name in names)
+            parser.error(f'expected beginnings of notebooks\' names ({known}), got "{word}"')
 
 
 def main(words=None):
@@ -191,6 +205,9 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except subprocess.CalledProcessError as error:
-        sys.exit(f"Expected this to succeed: {' '.join(error.cmd)}. It ended with {error.returncode}.")
+        sys.exit(
+            f"Expected this to succeed: {' '.join(error.cmd)}\nIt ended with {error.returncode}. What to do: "
+            "docs/troubleshooting.md (no TensorFlow for this machine, downloads, disk)."
+        )
     except KeyboardInterrupt:
         sys.exit(130)

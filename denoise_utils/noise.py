@@ -201,7 +201,7 @@ def load_task(
             raise ValueError(f"Expected no strength for the noise of your own pairs, got {', '.join(strength)}.")
         return _load_own_pairs(num_train, num_val, num_test)
     if task not in TASKS:
-        raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}".')
+        raise ValueError(f'Expected a task of {", ".join(TASKS)}, got "{task}": take one of those.')
     recipe, profile = TASKS[task], profile or profiles.load_profile()
     sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
     splits = data.load_splits(recipe.dataset, **sizes, seed=seed)

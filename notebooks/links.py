@@ -83,7 +83,7 @@ def main(words=None, root=ROOT):
     files.replace_between(root / "README.md", *MARKS, write_table(root, repo or old))
     print(f"The course names {HOST}{repo or old}")
     if repo:
-        print("Now commit and push. For the page in the browser: Settings > Pages > Source: GitHub Actions; push once more.")
+        print("Now commit and push. For the page in the browser: Settings > Pages > Source: GitHub Actions, then push.")
     return 0
 
 

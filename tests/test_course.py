@@ -43,6 +43,8 @@ def project(tmp_path):
         "pyproject.toml",
     ):
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "notebooks" / "text").mkdir(parents=True)
+    (tmp_path / "notebooks" / "text" / "05_grid_search.py").touch()
     return tmp_path
 
 
@@ -137,6 +139,27 @@ def test_profile_comes_from_the_words_or_from_the_environment(project, python):
     assert refused.returncode == 2 and "--profile is for notebooks and report, not for test" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--profile", "fulll"], 'quick or full, got "fulll"'), (["05", "99"], 'names (05), got "99"')],
+)
+def test_wrong_words_are_refused_before_anything_is_installed(project, words, told):
+    done = course(project, "notebooks", *words)
+    assert done.returncode == 2 and told in done.stderr
+    assert not (project / ".venv").exists()
+
+
+def test_numbers_of_options_and_other_options_go_on(project, python):
+    words = ("--at-once", "1", "--solutions", "05")
+    assert course(project, "notebooks", "--python", python, *words, DENOISE_PROFILE="").returncode == 0
+    assert (project / "log").read_text().splitlines()[-1].endswith("--profile quick --at-once 1 --solutions 05")
+
+
+def test_an_installation_that_fails_says_where_help_is(project, python):
+    done = course(project, "lab", "--python", python, FAILING="pip")
+    assert done.returncode == 1 and "ended with 3" in done.stderr and "docs/troubleshooting.md" in done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_make_calls_course_for_every_command(project, python):
     commands = set(load(ROOT / "course.py").COMMANDS)
@@ -158,7 +181,6 @@ def test_verify_trains_all_when_it_is_told_to(project, python):
 
 
 def test_lab_opens_copies_and_keeps_those_with_work_in_them(project, python):
-    (project / "notebooks").mkdir()
     for name in ("00_first.ipynb", "01_second.ipynb", "GLOSSARY.md"):
         (project / "notebooks" / name).write_text("committed")
     assert course(project, "lab", "--python", python).returncode == 0

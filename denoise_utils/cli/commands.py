@@ -103,7 +103,7 @@ def train(arguments):
         print(training_list.describe(arguments.names or recipes.ALL, arguments.seeds, profile))
         return 0
     if not arguments.names:
-        raise ValueError(f"Expected the name of a model, one or more of {', '.join(recipes.ALL)}, or --list.")
+        raise ValueError("Expected the name of a model, such as clutter_tiny, got none: train --list names all.")
     files.check_folder(profile.runs)
     recipes.check_data(arguments.names, profile)
     start_keras()
@@ -127,7 +127,7 @@ def reproduce(arguments):
     """Train a saved model again; return 1 unless the weights are the same."""
     path, profile = Path(arguments.model), profiles.load_profile(arguments.profile)
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a saved model at {path}, found none.")
+        raise FileNotFoundError(f"Expected a saved model at {path}, found none: correct the path of the .h5.")
     start_keras()
     from denoise_utils.zoo import reproduce
 

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ def read_npz(path, shape):
     has another dtype, shape or length than the layout of Keras's mnist.npz asks.
     """
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("is no .npz archive, or is cut short")
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in KEYS if key not in file.files]
             if missing:
@@ -167,7 +170,7 @@ def load_arrays(name, allow_bundled):
         folder = profiles.project_root() / "data"
         raise FileNotFoundError(
             f"Expected {name}.npz in DENOISE_DATA_DIR or {folder}, found none ({why}): "
-            f"put {name}.npz there, or use the profile quick, which has images of its own."
+            f"put {name}.npz there (docs/data.md tells how), or, where the command has it, use --profile quick."
         )
     if arrays is None:
         arrays, source = _bundled(name), BUNDLED

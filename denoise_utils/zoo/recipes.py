@@ -3,6 +3,7 @@
 TensorFlow is imported only where something is trained.
 """
 
+import difflib
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -133,9 +134,11 @@ ALL = RECIPES | REFERENCES | STEPS | RIVALS
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe called `name`, or raise ValueError that names them all."""
+    """Return the recipe called `name`, or raise ValueError that names those like it."""
     if name not in ALL:
-        raise ValueError(f'Expected a model of {", ".join(ALL)}, got "{name}".')
+        near = difflib.get_close_matches(name, ALL, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`python -m denoise_utils train --list` names them."
+        raise ValueError(f'Expected a model that the course trains, got "{name}": {hint}')
     return ALL[name]
 
 
