@@ -209,16 +209,17 @@ columns |= {"gauss": ("Gaussian (dB)", "{:.2f}"), "gauss_sd": ("sd", "{:.2f}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# The saved start is ahead by 3.1 dB on the new noise, eighteen times the spread over seeds. On its old noise it loses 1.4. Such forgetting is why you keep the first file.
+# The saved start is ahead by 3 dB on the new noise, fifteen times the spread over seeds. On its old noise it loses more than 1. Such forgetting is why you keep the first file.
 
 # %% tags=["trains"]
 mean = {row["name"]: row for row in rows}
 tuned, scratch, saved = (mean[name] for name in ("fine-tuned", "from scratch", "as saved"))
 spread = max(one["salt_sd"] or 0 for one in (tuned, scratch))  # of one seed: none
-ahead, lost = tuned["salt"] - scratch["salt"], saved["gauss"] - tuned["gauss"]
+ahead = tuned["salt"] - scratch["salt"]
+lost = min(saved["gauss"] - gauss for _, gauss in found["fine-tuned"])  # by a seed
 here = f"{ahead:+.2f} dB, sd {spread:.2f}"
 lessons.claim("fine-tuning is ahead", ahead > 3 * spread, here, profile)
-lessons.claim("and forgets", lost > 3 * (tuned["gauss_sd"] or 0), f"{lost:.2f} dB lost", profile)
+lessons.claim("and forgets under each seed", lost > 0.5, f"at least {lost:.2f} dB", profile)
 
 # %% [markdown]
 # ## In another Keras, and without any
