@@ -178,9 +178,8 @@ figure = plots.show_images(shown, clean[few], pairs.label)
 original = models["O, clean"][0]
 encoder = keras.Model(original.inputs, original.get_layer("code").output)
 codes, moved = (evaluation.predict(encoder, images) for images in (clean, lines))
-middle = codes.mean(axis=0)
-_, sizes, plane = np.linalg.svd(codes - middle, full_matrices=False)
-start, end = ((one - middle) @ plane[:2].T for one in (codes, moved))
+_, sizes, plane = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
+start, end = ((one - codes.mean(axis=0)) @ plane[:2].T for one in (codes, moved))
 figure, axes = plt.subplots(figsize=(7, 5.2))
 axes.scatter(*start.T, c=labels, cmap="tab10", s=6, alpha=0.4)
 for n, color in zip(range(40), ("black", "red") * 20, strict=True):  # rows and columns
