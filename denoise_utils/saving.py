@@ -176,12 +176,9 @@ def read_card(path: Path) -> dict:
         if not isinstance(text, str) or len(text) > MAX_CARD:
             raise ValueError(f"no text of at most {MAX_CARD:,} characters")
         card = json.loads(text)
-    except OSError as error:
-        whole = f"Expected {path.name} as a whole HDF5 file, got one that cannot be read ({error})"
-        raise ValueError(f"{whole}: save or copy it again.") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        wrong = f"Expected the card of {path.name} as JSON, got: {error}. Mend or remove {beside.name}."
-        raise ValueError(wrong) from None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        remedy = f"Mend or remove {beside.name}." if beside.is_file() else "Save or copy the file again."
+        raise ValueError(f"Expected the card of {path.name} as JSON, got: {error}. {remedy}") from None
     if not isinstance(card, dict):
         raise ValueError(f"Expected the card of {path.name} as a JSON object, got a {type(card).__name__}.")
     return card
