@@ -1,8 +1,8 @@
 # The course in a container: docker build -t denoising . && docker run -it -p 8888:8888 denoising
 FROM python:3.12-slim
 
-RUN useradd --create-home student && install -d -o student /home/student/course
-USER student
+RUN useradd --create-home --uid 1000 student && install -d -o student /home/student/course
+USER 1000
 WORKDIR /home/student/course
 COPY --chown=student . .
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements.txt -e .

@@ -3,8 +3,8 @@
     python benchmarks/colab.py --python /path/to/python3.13 00 01 02
 
 A clone of this repository as committed, under another address, stands in for the one on GitHub. What the first cell
-installs and says is printed, then how each notebook went. Exit code: 0, or 1 if one failed. It takes about 2 GB and,
-at first, some minutes; the environment stays in build/colab/.
+installs and says is printed; how each notebook went goes to reports/colab.md. It takes some GB and, at first, some
+minutes; the environment stays in build/colab/. Exit code: 0, or 1 if one failed.
 """
 
 import argparse
@@ -27,7 +27,14 @@ PYTHON = "3.13"
 REPO = "simulated/course"  # the address that the clone has
 # What a Python in Colab finds loaded; pip, which the first cell starts, does not mind.
 LOADED = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
-SHOWN = "from importlib import metadata\nfor name in {}: print(name, metadata.version(name))"
+SHOWN = "from importlib import metadata\nprint(*(metadata.version(name) for name in {}))"
+COLUMNS = ("notebook", "it", "seconds", *COLAB, "denoise-utils")
+HEAD = """# Notebooks alone, as on Colab
+
+Written by `python benchmarks/colab.py`: each notebook in an empty folder, in the quick profile, with
+{before}. Beside it stand the versions after its first cell had installed the course.
+
+"""
 
 
 def fill(python):
@@ -85,13 +92,26 @@ def execute(path, folder):
     return "".join(output.get("text", "") for output in code[0].outputs), error
 
 
+def read_versions(python):
+    """Return the versions of what COLUMNS ends with, in the environment of `python`."""
+    words = [python, "-c", SHOWN.format([*COLAB, "denoise-utils"])]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+
+
+def write_page(path, rows, before):
+    """Write what happened: a table with `rows` under COLUMNS, and the versions that Colab had `before`."""
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    path.write_text(f"{HEAD.format(before=before)}{table}\n", encoding="utf-8")
+
+
 def main():
     """Execute the notebooks whose names begin with the words given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=f"python{PYTHON}", help="the Python that Colab has")
     parser.add_argument("only", nargs="*", default=["00", "01", "02"], help="beginnings of names; default: 00 01 02")
     arguments = parser.parse_args()
-    build, failed = ROOT / "build" / "colab", 0
+    build, rows = ROOT / "build" / "colab", []
     for name in ("PYTHONPATH", "DENOISE_PROFILE"):  # the course is not installed, and runs are short
         os.environ.pop(name, None)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -103,11 +123,12 @@ def main():
             restore(python)
             begun = time.perf_counter()
             told, error = execute(path, build / "alone" / path.stem)
-            spent = time.perf_counter() - begun
-            print(f"{path.stem}: {error or 'ran'}, {spent:.0f} s. Its first cell said:\n{told}", flush=True)
-            subprocess.run([python, "-c", SHOWN.format([*COLAB, "denoise-utils"])], check=True)
-            failed += bool(error)
-    return int(failed > 0)
+            spent = f"{time.perf_counter() - begun:.0f}"
+            print(f"{path.stem}: {error or 'ran'}, {spent} s. Its first cell said:\n{told}", flush=True)
+            rows.append((path.stem, "failed" if error else "ran", spent, *read_versions(python)))
+    before = ", ".join(f"{name} {version}" for name, version in {"Python": PYTHON, **COLAB}.items())
+    write_page(ROOT / "reports" / "colab.md", rows, before)
+    return int(any(row[1] == "failed" for row in rows))
 
 
 if __name__ == "__main__":

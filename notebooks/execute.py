@@ -3,7 +3,8 @@
 The profile "full" writes them to notebooks/, any other to build/PROFILE/notebooks/; with --solutions, which puts
 notebooks/solutions/ in the cells of the exercises, any to build/PROFILE/solutions/. Two are executed side by side
 where there are two cores, but one that measures time alone, at the end. At the first error it names the cell, keeps
-what was executed under build/, and exits with 1.
+what was executed under build/, and exits with 1. With --record, which wants them all, it writes what each took into
+reports/minutes.csv.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from making import exercises, figures, kernel, side_by_side
+from making import exercises, figures, kernel, minutes, side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
@@ -32,7 +33,7 @@ class Failed(Exception):
 
 
 async def execute(path, position, started, solved, folder):
-    """Execute the notebook in the text file `path`, write it to `folder`, and return its cells' seconds.
+    """Execute the notebook in the text file `path`, write it to `folder`, and return what its cells took.
 
     `solved` puts the solutions in. Raises Failed for a cell that fails, or a solution that is not right.
     """
@@ -60,18 +61,19 @@ async def execute(path, position, started, solved, folder):
         write(notebook, kept)
         raise Failed(f"{error}\nWhat was executed is in {kept.relative_to(ROOT)}.")
     write(notebook, folder / f"{path.stem}.ipynb")
-    return [(spent, path.stem, kernel.name_of(cell)) for spent, cell in seconds]
+    training = [notebook.cells[index] for index in minutes.find_trainings(notebook.cells)]
+    return [minutes.Took(spent, path.stem, kernel.name_of(cell), cell in training) for spent, cell in seconds]
 
 
 async def execute_all(paths, at_once, solved, folder):
-    """Execute notebooks, `at_once` at a time, those that measure time alone and last; return all cells' seconds."""
+    """Execute notebooks, `at_once` at a time, those that measure time alone and last; return what all cells took."""
     started, alone = time.perf_counter(), [path for path in paths if TIMING in path.read_text("utf-8")]
     found = []
     for some, number in (([path for path in paths if path not in alone], at_once), (alone, 1)):
         positions = {path: f"[{paths.index(path) + 1}/{len(paths)}]" for path in some}
         makers = [partial(execute, path, positions[path], started, solved, folder) for path in some]
         found += await side_by_side.each(makers, number)
-    return [cell for seconds in found for cell in seconds]
+    return [cell for cells in found for cell in cells]
 
 
 def write(notebook, path):
@@ -96,10 +98,13 @@ def parse():
     parser.add_argument(
         "--at-once", type=int, default=default, help="notebooks side by side (default here: %(default)s)"
     )
+    parser.add_argument("--record", action="store_true", help="write reports/minutes.csv")
     parser.add_argument("only", nargs="*", help="beginnings of names, such as 01 05; default: all")
     arguments = parser.parse_args()
     if arguments.profile not in ("quick", "full", "tiny"):
         parser.error(f'expected the profile "quick" or "full", got "{arguments.profile}"')
+    if arguments.record and (arguments.only or arguments.solutions or arguments.profile == "tiny"):
+        parser.error("expected --record with all notebooks, in the profile quick or full, as they are")
     if arguments.at_once < 1:
         parser.error(f"expected one notebook at once, or more, got {arguments.at_once}")
     paths = sorted((ROOT / "notebooks" / "text").glob("*.py"))
@@ -122,15 +127,17 @@ def main():
     started = time.perf_counter()
     print(f"Executing {len(paths)} notebooks, {at_once} at once, profile {arguments.profile}.", end="")
     try:
-        seconds = side_by_side.run(execute_all(paths, at_once, arguments.solutions, folder))
+        cells = side_by_side.run(execute_all(paths, at_once, arguments.solutions, folder))
     except Failed as error:
         print(f"\nFailed in {error}", flush=True)
         return 1
-    minutes = (time.perf_counter() - started) / 60
+    whole = time.perf_counter() - started
+    if arguments.record:
+        minutes.record(ROOT, arguments.profile, cells, whole, at_once)
     print("\nThe slowest cells:")
-    for spent, name, line in sorted(seconds, reverse=True)[:SLOWEST]:
-        print(f"{spent:6.0f} s  {name}: {line}")
-    print(f"Done in {minutes:.1f} minutes: notebooks in {folder.relative_to(ROOT)}/,", end=" ")
+    for cell in sorted(cells, reverse=True)[:SLOWEST]:
+        print(f"{cell.seconds:6.0f} s  {cell.notebook}: {cell.line}")
+    print(f"Done in {whole / 60:.1f} minutes: notebooks in {folder.relative_to(ROOT)}/,", end=" ")
     print(f"the budget report in {(output / 'reports').relative_to(ROOT)}/budget.html")
     return 0
 

@@ -128,6 +128,11 @@ RIVALS |= {  # 7 of the U-Net's 15 kernels make matrices that are small enough f
     f"{name}_soap": replace(REFERENCES[name], settings=SOAP, epochs=2) for name in ("clutter_medium", "clutter_big")
 }
 RIVALS["clutter_big_long"] = replace(REFERENCES["clutter_big"], epochs=REFERENCES["clutter_long"].epochs)
+RIVALS["clutter_big_long_soap"] = replace(REFERENCES["clutter_big"], settings=SOAP)
+# Three quarters of clutter_small's arithmetic, at the learning rate that was the best after 108,000 images.
+RIVALS["clutter_12_steps"] = Recipe(
+    "clutter", SIGNS | {"steps": 12}, settings=STEPS["step_signs_double_rate"].settings, epochs=12
+)
 
 # In the order in which they are trained, if all are.
 ALL = RECIPES | REFERENCES | STEPS | RIVALS

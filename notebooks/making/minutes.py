@@ -1,0 +1,68 @@
+"""How long the course takes: reports/minutes.csv, which executions with --record write and README and docs read."""
+
+import csv
+import io
+import re
+from typing import NamedTuple
+
+from denoise_utils.system import files
+
+NAME = "reports/minutes.csv"
+FIELDS = ("notebook", "full", "training", "quick")
+TOGETHER = "together"  # the row of the whole set, with some notebooks side by side
+TRAINS = r"fit|search|\w*train\w*"  # what a cell calls that trains
+
+
+class Took(NamedTuple):
+    """A cell, the seconds that it took, and whether it trains."""
+
+    seconds: float
+    notebook: str
+    line: str
+    trains: bool
+
+
+def find_trainings(cells):
+    """Return the indices of the code cells that train, themselves or by a function that one of them defines."""
+    names, found = [TRAINS], set()
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "code" and re.search(rf"\b(?:{'|'.join(names)})\(", cell.source):
+            found.add(index)
+            names += re.findall(r"^def (\w+)\(", cell.source, re.M)
+    return found
+
+
+def read(root):
+    """Return {notebook: {column: minutes, as text}} of the project in the folder `root`; {} before any was recorded."""
+    path = root / NAME
+    if not path.is_file():
+        return {}
+    rows = csv.DictReader(path.read_text("utf-8").splitlines())
+    return {row.pop("notebook"): row for row in rows}
+
+
+def record(root, profile, cells, whole, at_once):
+    """Write the minutes of one execution of all notebooks beside those of the other profile.
+
+    `cells` are what they took (Took), `whole` the seconds of all of it with `at_once` notebooks side by side, so
+    that trainings took a share of them.
+    """
+    rows, names = read(root), sorted({cell.notebook for cell in cells})
+    rows = {name: rows.get(name, {}) for name in [*names, TOGETHER]}
+    for name in names:
+        rows[name][profile] = _minutes(cell.seconds for cell in cells if cell.notebook == name)
+        if profile == "full":
+            trained = (cell.seconds for cell in cells if cell.notebook == name and cell.trains)
+            rows[name]["training"] = _minutes(trained)
+    rows[TOGETHER][profile] = _minutes([whole])
+    if profile == "full":
+        rows[TOGETHER]["training"] = _minutes(cell.seconds / at_once for cell in cells if cell.trains)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"notebook": name} | row for name, row in rows.items())
+    files.write_text(root / NAME, text.getvalue())
+
+
+def _minutes(seconds):
+    return f"{sum(seconds) / 60:.1f}"
