@@ -1,6 +1,7 @@
 """ASSIGNMENT.md says what the report and the grader say."""
 
 import csv
+import json
 import re
 
 from denoise_utils import noise, profiles
@@ -65,6 +66,21 @@ def test_readme_quotes_the_mean_of_three_seeds():
     with open(ROOT / "reports" / "goals.csv", encoding="utf-8") as file:
         (mean,) = {row["mean"] for row in csv.DictReader(file) if row["goal"] == "clutter_small, PSNR"}
     assert told == f"{float(mean):.1f}"
+
+
+def test_readme_compares_ours_with_project_w_as_the_cards_do():
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    small, big = (json.loads((ROOT / "models" / f"watermark_{size}.json").read_text()) for size in ("small", "big"))
+    assert re.findall(r"ours saw ([\d.]+) times", text) == [f"{small['epochs_run'] / big['epochs_run']:.1f}"]
+    rival, long = (_scores(ROOT / "models" / f"clutter_{name}.json") for name in ("project_w", "long"))
+    ours = [_scores(path) for path in sorted((ROOT / "models" / "seeds").glob("clutter_small_*.json"))]
+    more = [100 * (one["excess"] / rival["excess"] - 1) for one in ours]
+    assert re.findall(r"(\d+) to (\d+) % more excess", text) == [(f"{min(more):.0f}", f"{max(more):.0f}")]
+    assert all(one["psnr"] > rival["psnr"] for one in [*ours, long]) and long["excess"] < rival["excess"]
+
+
+def _scores(path):
+    return json.loads(path.read_text())["test_scores"]
 
 
 def test_assignment_lists_what_is_admitted():

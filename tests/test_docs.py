@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*.md")])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DISK = ("README.md", "docs/students.md", "docs/teaching.md")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -59,6 +62,22 @@ def test_code_of_the_reuse_page_runs_as_written(tmp_path):
 
 def test_citation_names_the_version_of_the_package():
     assert f"\nversion: {denoise_utils.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_dockerfile_passes_its_linter():
+    linter = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if not linter:
+        pytest.skip("no hadolint: requirements-dev.txt has it for Linux on Intel and AMD")
+    done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_installation_takes_the_disk_that_the_pages_say():
+    if Path(sys.prefix) != ROOT / ".venv" or not sys.platform.startswith("linux"):
+        pytest.skip("the tests of `python course.py test` on Linux measure it")
+    size = sum(path.stat().st_size for path in Path(sys.prefix).rglob("*") if path.is_file())
+    told = {re.search(r"(\d) GB of (?:disk|packages)", (ROOT / name).read_text())[1] for name in DISK}
+    assert told == {f"{size / 1e9:.0f}"}
 
 
 def test_containers_start_what_is_there():

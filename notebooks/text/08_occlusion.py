@@ -109,7 +109,7 @@ for name, pictures in inputs.items():
         keras.utils.set_random_seed(run_seed)
         model = project_o()
         model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
-        epochs = profile.pick(5, 20)
+        epochs = profile.pick(5, 8)
         model.fit(pictures, pairs.train.clean, batch_size=32, epochs=epochs, verbose=0)
         models[name].append(model)
 

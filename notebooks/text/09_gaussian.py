@@ -191,7 +191,7 @@ def one_sigma(clean, rng):
 
 
 def fit(model, loss, make_noisy, rng):
-    epochs, steps = profile.pick(8, 3), -(-len(clean) // 64)
+    epochs, steps = profile.pick(8, 1), -(-len(clean) // 64)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(rate), loss)
     for _ in range(epochs):
