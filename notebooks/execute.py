@@ -4,7 +4,7 @@ The profile "full" writes them to notebooks/, any other to build/PROFILE/noteboo
 notebooks/solutions/ in the cells of the exercises, any to build/PROFILE/solutions/. Two are executed side by side
 where there are two cores, but one that measures time alone, at the end. At the first error it names the cell, keeps
 what was executed under build/, and exits with 1. With --record, which wants them all, it writes what each took into
-reports/minutes.csv.
+reports/minutes.csv and into the lessons.
 """
 
 import argparse
@@ -134,6 +134,7 @@ def main():
     whole = time.perf_counter() - started
     if arguments.record:
         minutes.record(ROOT, arguments.profile, cells, whole, at_once)
+        minutes.tell(ROOT)
     print("\nThe slowest cells:")
     for cell in sorted(cells, reverse=True)[:SLOWEST]:
         print(f"{cell.seconds:6.0f} s  {cell.notebook}: {cell.line}")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from denoise_utils.system import files
 NAME = "reports/minutes.csv"
 FIELDS = ("notebook", "full", "training", "quick")
 TOGETHER = "together"  # the row of the whole set, with some notebooks side by side
+TAKES = re.compile(r"(\*\*It takes\*\* about )\d+ minutes?(?= in the full profile)")  # in a lesson's first cell
 TRAINS = r"fit|search|\w*train\w*"  # what a cell calls that trains
 
 
@@ -62,6 +64,21 @@ def record(root, profile, cells, whole, at_once):
     writer.writeheader()
     writer.writerows({"notebook": name} | row for name, row in rows.items())
     files.write_text(root / NAME, text.getvalue())
+
+
+def tell(root):
+    """Write the minutes of the full profile into the lessons: their texts, and the notebooks made of them."""
+    for name, row in read(root).items():
+        for path in (root / "notebooks" / "text" / f"{name}.py", root / "notebooks" / f"{name}.ipynb"):
+            if path.is_file() and row["full"]:
+                text = path.read_text("utf-8")
+                files.write_text(path, TAKES.sub(rf"\g<1>{in_words(row['full'])}", text))
+
+
+def in_words(minutes):
+    """Return minutes as a lesson says them: whole ones, at least one, a quarter of one neglected."""
+    whole = max(1, math.ceil(float(minutes) - 0.25))
+    return f"{whole} minute{'s' * (whole > 1)}"
 
 
 def _minutes(seconds):

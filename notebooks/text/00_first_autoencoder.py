@@ -15,7 +15,7 @@
 #
 # **You need** Python and NumPy, and no Keras. The digits are MNIST, or small ones of scikit-learn where it is missing.
 #
-# **It takes** about 3 minutes in the full profile, half a minute in the quick one.
+# **It takes** about 3 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

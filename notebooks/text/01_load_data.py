@@ -15,7 +15,7 @@
 #
 # **You need** notebook 00. The pictures come from `mnist.npz` and its siblings, in the folder that `DENOISE_DATA_DIR` names or in `data/`, else from `keras.datasets`. Failing that, a short run takes pictures of scikit-learn.
 #
-# **It takes** about 1 minute in the full profile, half a minute in the quick one.
+# **It takes** about 1 minute in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebook 01 and its data sets.
 #
-# **It takes** about 1 minute in the full profile, half a minute in the quick one.
+# **It takes** about 1 minute in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebook 00. No data.
 #
-# **It takes** about 1 minute in the full profile, half a minute in the quick one. Nothing is trained.
+# **It takes** about 1 minute in the full profile, at most one in the quick one. Nothing is trained.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
