@@ -4,8 +4,10 @@ FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 student && install -d -o student /home/student/course
 USER 1000
 WORKDIR /home/student/course
+COPY --chown=student requirements.txt .
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements.txt
 COPY --chown=student . .
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements.txt -e .
+RUN .venv/bin/pip install --no-cache-dir --no-deps -e .
 
 EXPOSE 8888
 CMD [".venv/bin/jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "notebooks"]

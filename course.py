@@ -7,6 +7,7 @@ It uses the standard library only, and syntax that old Pythons read, too, so tha
 import argparse
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,7 @@ EXAMPLES = """examples:
   python course.py notebooks 00 06             two of them, by the beginnings of their names
   python course.py notebooks --profile full    on all data, into notebooks/
   python course.py links --repo owner/name     the address of your fork, wherever the course names its own"""
+ALONE = ("bench", "clean", "site")  # what takes no further words
 PROFILED = {"notebooks": "quick", "report": "full"}  # what takes --profile, and which is the default
 
 
@@ -158,26 +160,39 @@ def parse(words):
         epilog="commands:\n" + text + "\n\n" + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=sorted(COMMANDS), metavar="command", help="one of those below")
+    parser.add_argument("command", nargs="?", metavar="command", help="one of those below")
     defaults = " and ".join(f"{name} (default: {one})" for name, one in PROFILED.items())
     parser.add_argument("--profile", help="quick or full, for " + defaults)
     parser.add_argument("--python", help="make .venv anew with this Python, 3.11 to 3.13")
     options, rest = parser.parse_known_args(words)
+    if options.command not in COMMANDS:
+        parser.error(
+            f"expected a command ({', '.join(COMMANDS)}), got {options.command or 'none'}; --help explains them"
+        )
     if options.profile and options.command not in PROFILED:
         parser.error(f"--profile is for {' and '.join(PROFILED)}, not for {options.command}")
     if options.profile not in (None, "quick", "full", "tiny"):
         parser.error(f'expected --profile quick or full, got "{options.profile}"')
-    if options.command == "notebooks":
+    if options.command in ALONE and rest:
+        parser.error(f"expected no words after {options.command}, got {' '.join(rest)}")
+    if options.command in ("notebooks", "verify"):
         refuse_unknown(parser, rest)
+    if options.command == "links" and not re.search(r"^(--repo[ =][^/ ]+/[^/ ]+)?$", " ".join(rest)):
+        parser.error(f"expected links --repo owner/name, got {' '.join(rest)}")
     return options, rest
 
 
 def refuse_unknown(parser, words):
     """End with what was expected, before anything is installed, if a word begins no notebook's name."""
     names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(ROOT, "notebooks", "text", "*.py")))
-    numbers = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--at-once"]
+    follows = {word: words[index + 1] for index, word in enumerate(words[:-1])}
+    if not re.match(r"[1-9]\d*$", follows.get("--at-once", "1")):
+        parser.error(f'expected a number of notebooks after --at-once, got "{follows["--at-once"]}"')
+    if follows.get("--from", "runs") not in ("runs", "nothing"):
+        parser.error(f'expected runs or nothing after --from, got "{follows["--from"]}"')
+    values = [follows.get("--at-once"), follows.get("--from")]
     for word in words:
-        if not word.startswith("-") and word not in numbers and not any(name.startswith(word) for name in names):
+        if not word.startswith("-") and word not in values and not any(name.startswith(word) for name in names):
             known = ", ".join(name.split("_")[0] for name in names)
             parser.error(f'expected beginnings of notebooks\' names ({known}), got "{word}"')
 

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parents[1]
+TEXTS = ROOT / "notebooks" / "text"
 COLAB = {"tensorflow": "2.20.0", "keras": "3.13.2", "numpy": "2.1.3", "psutil": "5.9.5"}
 PYTHON = "3.13"
 REPO = "simulated/course"  # the address that the clone has
@@ -31,8 +32,9 @@ SHOWN = "from importlib import metadata\nprint(*(metadata.version(name) for name
 COLUMNS = ("notebook", "it", "seconds", *COLAB, "denoise-utils")
 HEAD = """# Notebooks alone, as on Colab
 
-Written by `python benchmarks/colab.py`: each notebook in an empty folder, in the quick profile, with
-{before}. Beside it stand the versions after its first cell had installed the course.
+Written by `python benchmarks/colab.py`: each notebook in an empty folder, in the quick profile, with Colab's
+{before}.
+The versions in the table are those after its first cell had installed the course.
 
 """
 
@@ -95,7 +97,7 @@ def execute(path, folder):
 def read_versions(python):
     """Return the versions of what COLUMNS ends with, in the environment of `python`."""
     words = [python, "-c", SHOWN.format([*COLAB, "denoise-utils"])]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=python.parent).stdout.split()
 
 
 def write_page(path, rows, before):
@@ -111,6 +113,11 @@ def main():
     parser.add_argument("--python", default=f"python{PYTHON}", help="the Python that Colab has")
     parser.add_argument("only", nargs="*", default=["00", "01", "02"], help="beginnings of names; default: 00 01 02")
     arguments = parser.parse_args()
+    chosen = [path.stem for path in sorted(TEXTS.glob("*.py")) if path.name.startswith(tuple(arguments.only))]
+    if not chosen:
+        parser.error(f"expected beginnings of notebooks' names, got {' '.join(arguments.only)}")
+    if not shutil.which(arguments.python):
+        parser.error(f"expected a Python {PYTHON}, got {arguments.python}, which is not there: --python names one")
     build, rows = ROOT / "build" / "colab", []
     for name in ("PYTHONPATH", "DENOISE_PROFILE"):  # the course is not installed, and runs are short
         os.environ.pop(name, None)
@@ -118,14 +125,13 @@ def main():
     python = make_environment(build / "env", fill, arguments.python)
     clone(build / "course")
     use_kernel(build / "jupyter", python)
-    for path in sorted((build / "course" / "notebooks").glob("*.ipynb")):
-        if path.name.startswith(tuple(arguments.only)):
-            restore(python)
-            begun = time.perf_counter()
-            told, error = execute(path, build / "alone" / path.stem)
-            spent = f"{time.perf_counter() - begun:.0f}"
-            print(f"{path.stem}: {error or 'ran'}, {spent} s. Its first cell said:\n{told}", flush=True)
-            rows.append((path.stem, "failed" if error else "ran", spent, *read_versions(python)))
+    for name in chosen:
+        restore(python)
+        begun = time.perf_counter()
+        told, error = execute(build / "course" / "notebooks" / f"{name}.ipynb", build / "alone" / name)
+        spent = f"{time.perf_counter() - begun:.0f}"
+        print(f"{name}: {error or 'ran'}, {spent} s. Its first cell said:\n{told}", flush=True)
+        rows.append((name, "failed" if error else "ran", spent, *read_versions(python)))
     before = ", ".join(f"{name} {version}" for name, version in {"Python": PYTHON, **COLAB}.items())
     write_page(ROOT / "reports" / "colab.md", rows, before)
     return int(any(row[1] == "failed" for row in rows))

@@ -2,7 +2,7 @@
 
     python benchmarks/steps.py        # reads models/runs/; nothing is trained or measured anew
 
-Each run saw the 54,000 training pictures twice. The excess is that of its best epoch on the validation pictures.
+Most runs saw the 54,000 training pictures twice. The excess is that of the best epoch on the validation pictures.
 """
 
 import statistics
@@ -38,6 +38,8 @@ TITLES = {
 DIVERGED = 1.0  # an excess above it is that of a black or white answer
 NAMES = {"soap": "SOAP", "muon": "Muon", "adam": "Adam"}
 OF_STEPS = ("step", "filters", "steps", "optimizer", "excess", "lowest to highest", "runs")
+TRAINED = 54_000  # pictures in an epoch
+OF_LONG = ("recipe", "pictures seen", "optimizer", "learning rate", "excess", "lowest to highest", "runs")
 OF_RIVALS = ("rival", "optimizer", "learning rate", "excess", "runs")
 PAGE = """# The tied step, varied
 
@@ -49,6 +51,12 @@ pictures. All keep to 3,600 parameters, so the filters differ. Written by `pytho
 ## The rivals' learning rates
 
 After as many pictures; SOAP in batches of 16, Adam of 64.
+
+{}
+
+## Long runs
+
+Attempts at more, and rivals with another optimizer or more pictures; the saved models' long runs are in notebook 13.
 
 {}
 """
@@ -83,7 +91,14 @@ def make_page(profile: profiles.Profile) -> str:
         how, whose = short[name].settings, next(one for one in recipes.REFERENCES if name.startswith(f"{one}_"))
         row = {"rival": whose, "optimizer": NAMES[how.optimizer], "learning rate": f"{how.learning_rate:g}"}
         rivals.append(row | tell(values))
-    tables = (steps, OF_STEPS), (rivals, OF_RIVALS)
+    longer = {name: one for name, one in (recipes.REFERENCES | recipes.RIVALS).items() if one.epochs > 2}
+    long = []
+    for name, values in read_runs(longer, profile).items():
+        recipe = longer[name]
+        row = {"recipe": name, "pictures seen": f"{recipe.epochs * TRAINED:,}"}
+        row |= {"optimizer": NAMES[recipe.settings.optimizer], "learning rate": f"{recipe.settings.learning_rate:g}"}
+        long.append(row | tell(values))
+    tables = (steps, OF_STEPS), (rivals, OF_RIVALS), (long, OF_LONG)
     return PAGE.format(*(evaluation.format_table(rows, {key: (key, "{}") for key in keys}) for rows, keys in tables))
 
 

@@ -2,6 +2,9 @@
 
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python may have been called
+    sys.exit("error: Expected Python 3.11, 3.12 or 3.13, got {}.{}: use that of .venv.".format(*sys.version_info))
+
 from denoise_utils.system import stopping
 
 

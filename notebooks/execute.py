@@ -3,8 +3,8 @@
 The profile "full" writes them to notebooks/, any other to build/PROFILE/notebooks/; with --solutions, which puts
 notebooks/solutions/ in the cells of the exercises, any to build/PROFILE/solutions/. Two are executed side by side
 where there are two cores, but one that measures time alone, at the end. At the first error it names the cell, keeps
-what was executed under build/, and exits with 1. With --record, which wants them all, it writes what each took into
-reports/minutes.csv and into the lessons.
+what was executed under build/, and exits with 1. With --record it writes what each took into reports/minutes.csv
+and into the lessons.
 """
 
 import argparse
@@ -61,8 +61,7 @@ async def execute(path, position, started, solved, folder):
         write(notebook, kept)
         raise Failed(f"{error}\nWhat was executed is in {kept.relative_to(ROOT)}.")
     write(notebook, folder / f"{path.stem}.ipynb")
-    training = [notebook.cells[index] for index in minutes.find_trainings(notebook.cells)]
-    return [minutes.Took(spent, path.stem, kernel.name_of(cell), cell in training) for spent, cell in seconds]
+    return [minutes.Took(spent, path.stem, kernel.name_of(cell), minutes.trains(cell)) for spent, cell in seconds]
 
 
 async def execute_all(paths, at_once, solved, folder):
@@ -103,8 +102,8 @@ def parse():
     arguments = parser.parse_args()
     if arguments.profile not in ("quick", "full", "tiny"):
         parser.error(f'expected the profile "quick" or "full", got "{arguments.profile}"')
-    if arguments.record and (arguments.only or arguments.solutions or arguments.profile == "tiny"):
-        parser.error("expected --record with all notebooks, in the profile quick or full, as they are")
+    if arguments.record and (arguments.solutions or arguments.profile == "tiny"):
+        parser.error("expected --record in the profile quick or full, without --solutions")
     if arguments.at_once < 1:
         parser.error(f"expected one notebook at once, or more, got {arguments.at_once}")
     paths = sorted((ROOT / "notebooks" / "text").glob("*.py"))
@@ -133,7 +132,7 @@ def main():
         return 1
     whole = time.perf_counter() - started
     if arguments.record:
-        minutes.record(ROOT, arguments.profile, cells, whole, at_once)
+        minutes.record(ROOT, arguments.profile, cells, at_once, None if arguments.only else whole)
         minutes.tell(ROOT)
     print("\nThe slowest cells:")
     for cell in sorted(cells, reverse=True)[:SLOWEST]:

@@ -26,7 +26,7 @@ PLACES = {
 PAGES = "https://{owner}.github.io/{name}/"  # where GitHub shows the site, of a repository that has it switched on
 CODESPACE = "https://codespaces.new/{repo}"
 MARKS = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
-NAMING = ("README.md", "pyproject.toml", "notebooks/making/first_cell.py")  # besides the notebooks
+NAMING = ("README.md", "CITATION.cff", "pyproject.toml", "notebooks/making/first_cell.py")  # besides the notebooks
 
 
 def find_repo(root):

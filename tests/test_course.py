@@ -141,10 +141,20 @@ def test_profile_comes_from_the_words_or_from_the_environment(project, python):
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["--profile", "fulll"], 'quick or full, got "fulll"'), (["05", "99"], 'names (05), got "99"')],
+    [
+        (["notebooks", "--profile", "fulll"], 'quick or full, got "fulll"'),
+        (["notebooks", "05", "99"], 'names (05), got "99"'),
+        (["notebooks", "--at-once", "0"], 'a number of notebooks after --at-once, got "0"'),
+        (["verify", "99"], 'names (05), got "99"'),
+        (["verify", "--from", "x"], 'runs or nothing after --from, got "x"'),
+        (["links", "--repo", "owner"], "links --repo owner/name, got --repo owner"),
+        (["site", "x"], "no words after site, got x"),
+        (["tests"], "verify, links, handout, site, report, bench, compat, clean), got tests"),
+        ([], "clean), got none"),
+    ],
 )
 def test_wrong_words_are_refused_before_anything_is_installed(project, words, told):
-    done = course(project, "notebooks", *words)
+    done = course(project, *words)
     assert done.returncode == 2 and told in done.stderr
     assert not (project / ".venv").exists()
 

@@ -6,11 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import denoise_utils
+from denoise_utils.grading import exam, likeness, ranking, supervise
+from denoise_utils.opening import counting
 from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*.md")])
@@ -60,8 +64,41 @@ def test_code_of_the_reuse_page_runs_as_written(tmp_path):
     assert (tmp_path / "denoised.png").is_file()
 
 
+CONSTANTS = [
+    ("docs/grading.md", r"over ([\d,]+) draws", ranking.DRAWS),
+    ("docs/grading.md", r"be 0 \((\d+)%\)", ranking.MIDDLE[1] - ranking.MIDDLE[0]),
+    ("docs/grading.md", r"public seed (\d+)", exam.PUBLIC_SEED),
+    ("docs/grading.md", r"a number of more than (\d+) bits", 8 * counting.BYTES),
+    ("docs/grading.md", r"more than ([\d,]+) bits packed", counting.MOST_BITS),
+    ("docs/grading.md", r"more than ([\d,]+) uses of layers", counting.MOST_CALLS),
+    ("docs/grading.md", r"mean difference of ([\d.]+) a pixel", likeness.NEAR),
+    ("docs/troubleshooting.md", r"Grading gives each model at most (\d+) GB", supervise.Limits().megabytes / 1000),
+]
+
+
+@pytest.mark.parametrize(("name", "told", "value"), CONSTANTS)
+def test_pages_name_the_constants_of_the_code(name, told, value):
+    found = re.findall(told, " ".join((ROOT / name).read_text().split()))
+    assert found and {float(one.replace(",", "")) for one in found} == {value}
+
+
+def test_pages_name_the_pythons_that_the_package_takes():
+    taken = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    least, beyond = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", taken).groups())
+    minors = list(range(least, beyond))
+    for name in ("README.md", "docs/students.md", "docs/troubleshooting.md"):
+        told = re.search(
+            r"Python ((?:3\.\d+(?:, | or | and )?)+)",
+            read_prose(ROOT / name).partition("## Start")[2] or read_prose(ROOT / name),
+        )
+        assert [int(minor) for minor in re.findall(r"3\.(\d+)", told[1])] == minors, name
+
+
 def test_citation_names_the_version_of_the_package():
-    assert f"\nversion: {denoise_utils.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == denoise_utils.__version__
+    assert cited.keys() >= {"cff-version", "message", "title", "authors", "license", "repository-code", "date-released"}
+    assert f"\n## {cited['version']} ({cited['date-released']})\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_dockerfile_passes_its_linter():

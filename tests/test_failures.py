@@ -144,3 +144,13 @@ def test_help_tells_the_exit_codes(words, capsys):
         cli.main([*words, "--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert "70: an unforeseen error" in told and "130: stopped" in told and "--debug" in told
+
+
+def test_missing_package_is_found_in_the_own_python(tmp_path):
+    assert "pip install -e ." in failures.advise(tmp_path)
+    (tmp_path / "course.py").touch()
+    assert "`python course.py notebooks 00` makes .venv" in failures.advise(tmp_path)
+    own = tmp_path / ".venv" / failures.OWN
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert f"write {own} in place" in failures.advise(tmp_path)

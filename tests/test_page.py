@@ -42,6 +42,11 @@ def test_command_writes_the_committed_page_without_tensorflow(tmp_path):
     assert same, "a model or the page's source changed: run python -m denoise_utils page"
 
 
+def test_wrong_ending_of_the_moving_picture_is_refused_before_anything_is_written(tmp_path, capsys):
+    assert cli.main(["page", "--out", str(tmp_path / "page.html"), "--steps", str(tmp_path / "steps.png")]) == 2
+    assert "Expected --steps to end in .gif" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_page_holds_its_models_and_stays_small():
     text = COMMITTED.read_text("utf-8")
     assert len(text.encode()) < page.MAX_BYTES

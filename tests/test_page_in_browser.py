@@ -32,9 +32,9 @@ own.postMessage({ ...ask, ...(read ? { read } : { clean: Float32Array.from(ask.c
 """
 
 
-def open_page(browser, width=1280, scheme="light"):
+def open_page(browser, width=1280, scheme="light", height=900):
     """Open the committed page from disk, without its first animation, and wait until it has cleaned a picture."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     media = [{"name": name, "value": value} for name, value in features.items()]
@@ -295,10 +295,15 @@ def check_quiet(browser):
     assert COMMITTED.as_uri() in asked and others == []
 
 
-@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("width", [1280, 800, 390, 320])
 def test_page_fits_the_window(browser, width):
     open_page(browser, width)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_laptop_shows_picture_and_buttons_at_once(browser):
+    open_page(browser, 1366, height=657)
+    assert browser.execute_script("return find('play').getBoundingClientRect().bottom") <= 657
 
 
 def test_controls_have_names_and_are_reached_by_keyboard(opened):

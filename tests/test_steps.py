@@ -36,6 +36,13 @@ def test_a_frame_for_the_input_and_one_for_each_step(small, clutter, tmp_path):
     assert np.abs(last - np.asarray(small(clutter.val.noisy[:8]))[0, ..., 0]).max() < 1 / steps.GRAYS + 0.01
 
 
+def test_the_committed_one_shows_all_steps_and_is_small():
+    path = ROOT / "reports" / "steps.gif"
+    assert path.stat().st_size < 500_000
+    with Image.open(path) as moving:
+        assert moving.n_frames == 17 and moving.width // (28 * steps.ZOOM) == steps.NUM_SHOWN
+
+
 def test_a_model_without_steps_is_refused():
     with pytest.raises(ValueError, match="weight-tied"):
         steps.after_each_step(models.capped_autoencoder(4, 1))

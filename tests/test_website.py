@@ -29,6 +29,7 @@ def site(tmp_path_factory):
 
 def test_no_link_of_the_site_is_dead_and_nothing_is_fetched_from_elsewhere(site):
     assert dead_links.find_dead(site) == []
+    assert '<a href="../index.html">' in (site / "reports" / "playground.html").read_text()
 
 
 def test_every_notebook_and_page_is_there_with_its_figures(site):

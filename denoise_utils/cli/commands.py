@@ -168,18 +168,19 @@ def page(arguments):
     out = Path(arguments.out or profile.reports / "playground.html")
     if out.suffix != ".html":
         raise ValueError(f"Expected --out to end in .html, got {out}: name the file to write.")
+    moving = Path(arguments.steps) if arguments.steps else None
+    if moving and moving.suffix != ".gif":
+        raise ValueError(f"Expected --steps to end in .gif, got {moving}: name the file to write.")
     files.check_folder(out.parent, page.MAX_BYTES)
     size = page.write(out, profile.models)
     print(f"Written to {plain(out)}: {size:,} bytes, one file that needs no other")
-    if arguments.steps:
-        _write_steps(Path(arguments.steps), profile)
+    if moving:
+        _write_steps(moving, profile)
     return 0
 
 
 def _write_steps(out, profile):
     """Write the moving picture of the README: the steps of the assignment's model on validation images."""
-    if out.suffix != ".gif":
-        raise ValueError(f"Expected --steps to end in .gif, got {out}: name the file to write.")
     start_keras()
     from denoise_utils.pictures import steps
 

@@ -1,9 +1,11 @@
 """Tell of the error that ended a command: in one line, or with its traceback. Needs Python alone, no package."""
 
 import logging
+import os
 import sys
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 
 from denoise_utils.system import addresses
 from denoise_utils.system.escaping import plain
@@ -11,7 +13,8 @@ from denoise_utils.system.escaping import plain
 FORESEEN = 2  # exit code of an error that its own message explains
 UNFORESEEN = 70  # of any other, as the BSD's sysexits.h has it
 LONGEST = 300  # characters of a message that was not written for this line
-INSTALL = "Install what is missing: pip install -e . in the project's folder."
+OWN = "Scripts/python.exe" if os.name == "nt" else "bin/python"  # of .venv
+ROOT = Path(__file__).parents[2]
 TRACKER = "the project's issue tracker"
 
 
@@ -31,13 +34,23 @@ def explain(error):
     if isinstance(error, ImportError) and not str(error.name).startswith("denoise_utils"):
         if not error.name:  # one of our own, which says what to install
             return said or kind, FORESEEN
-        return f"Expected the package {plain(error.name)}, got: {first}. {INSTALL}", FORESEEN
+        return f"Expected the package {plain(error.name)}, got: {first}. {advise()}", FORESEEN
     if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":  # TensorFlow's word for it
         return f"Expected enough memory, got: {first}. Close other programs, or ask for less at once.", FORESEEN
     if isinstance(error, ValueError | TypeError | OSError):
         return said or kind, FORESEEN
     about = kind if first == kind else f"{kind}: {first}"
     return f"unforeseen {about}. Run it again with --debug and report what that shows: {tracker()}", UNFORESEEN
+
+
+def advise(root=ROOT):
+    """Return what to do where a package is missing: take the Python of the course's .venv, or make that, or install."""
+    own = root / ".venv" / OWN
+    if not (root / "course.py").is_file() or Path(sys.prefix) == root / ".venv":
+        return "Install what is missing: pip install -e . in the project's folder."
+    if own.is_file():
+        return f"The course's own Python has it: write {plain(own)} in place of this one."
+    return "`python course.py notebooks 00` makes .venv, the course's own Python, which has it."
 
 
 def tracker():

@@ -1,5 +1,7 @@
 """Train a judge of legibility: the course's, under a seed of one's own, so that nobody can train against it."""
 
+from pathlib import Path
+
 import numpy as np
 
 from denoise_utils import data, evaluation, saving
@@ -13,8 +15,11 @@ def check_data(profile: Profile) -> None:
     data.load_splits(DATASET, num_train=1, num_val=1, num_test=1, profile=profile)
 
 
-def train(profile: Profile, seed: int) -> tuple:
-    """Train the classifier of notebook 03 under `seed`, as a run; return (its .h5, the share of val that it reads)."""
+def train(profile: Profile, seed: int, name: str | None = None, folder: Path | None = None) -> tuple:
+    """Train the classifier of notebook 03 under `seed`, as a run; return (its .h5, the share of val that it reads).
+
+    It is saved as `name`.h5, by default judge_SEED, in `folder`, by default build/judges/.
+    """
     from denoise_utils import models, training
 
     sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": 1, "profile": profile}
@@ -24,7 +29,7 @@ def train(profile: Profile, seed: int) -> tuple:
     run = training.train(
         models.digit_judge,
         *parts,
-        name=f"judge_{seed}",
+        name=name or f"judge_{seed}",
         runs=profile.runs,
         record=record | {"images": len(digits.train.images)},
         epochs=profile.judge_epochs,
@@ -36,7 +41,7 @@ def train(profile: Profile, seed: int) -> tuple:
         seed=seed,
         score=lambda model: {"accuracy": _read(model, digits.val)},
     )
-    folder = profile.root / "build" / "judges"
+    folder = folder or profile.root / "build" / "judges"
     about = {"limits": "Reads clean digits only; a measure, not a denoiser.", "scores": {}}
     saving.save_run(run, folder, task="digits", role="judge", noisy_scores=None, **about)
     return folder / f"{run.name}.h5", run.scores["accuracy"]

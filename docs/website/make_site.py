@@ -150,6 +150,12 @@ class Site:
             return f"{self.repository}/{kind}/main/{name}{mark}{anchor}"
         return link
 
+    def lead_on(self, path, source):
+        """Let the links of the copy at `path` of the page `source` lead where those of the site do."""
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r'(<a href=")([^"]+)', lambda found: found[1] + self.lead(found[2], source), text)
+        path.write_text(text, encoding="utf-8")
+
     def find_around(self, source):
         """Return the notebooks before and after the notebook `source`, as ("prev" or "next", source)."""
         notebooks = [name for name in self.targets if name.endswith(".ipynb")]
@@ -193,6 +199,8 @@ def write_site(folder, root=ROOT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for name in copies:
         shutil.copyfile(root / name, folder / name)
+        if name.endswith(".html"):
+            site.lead_on(folder / name, name)
     shutil.copyfile(HERE / STYLE, folder / STYLE)
     for source in pages:
         site.write(source, folder)

@@ -12,7 +12,7 @@ NAME = "reports/minutes.csv"
 FIELDS = ("notebook", "full", "training", "quick")
 TOGETHER = "together"  # the row of the whole set, with some notebooks side by side
 TAKES = re.compile(r"(\*\*It takes\*\* about )\d+ minutes?(?= in the full profile)")  # in a lesson's first cell
-TRAINS = r"fit|search|\w*train\w*"  # what a cell calls that trains
+TRAINS = "trains"  # the tag of a cell that trains, or shows what one has trained
 
 
 class Took(NamedTuple):
@@ -24,14 +24,9 @@ class Took(NamedTuple):
     trains: bool
 
 
-def find_trainings(cells):
-    """Return the indices of the code cells that train, themselves or by a function that one of them defines."""
-    names, found = [TRAINS], set()
-    for index, cell in enumerate(cells):
-        if cell.cell_type == "code" and re.search(rf"\b(?:{'|'.join(names)})\(", cell.source):
-            found.add(index)
-            names += re.findall(r"^def (\w+)\(", cell.source, re.M)
-    return found
+def trains(cell):
+    """Tell whether a cell trains: a fit or a search, its own or of a function that it calls."""
+    return TRAINS in cell.metadata.get("tags", [])
 
 
 def read(root):
@@ -43,26 +38,28 @@ def read(root):
     return {row.pop("notebook"): row for row in rows}
 
 
-def record(root, profile, cells, whole, at_once):
-    """Write the minutes of one execution of all notebooks beside those of the other profile.
+def record(root, profile, cells, at_once, whole=None):
+    """Write the minutes of the notebooks that were executed in place of those that they took before.
 
-    `cells` are what they took (Took), `whole` the seconds of all of it with `at_once` notebooks side by side, so
-    that trainings took a share of them.
+    `cells` are what their cells took (Took), with `at_once` notebooks side by side, so that a training of all takes a
+    share of theirs; `whole` are the seconds of all notebooks, if all were executed.
     """
     rows, names = read(root), sorted({cell.notebook for cell in cells})
-    rows = {name: rows.get(name, {}) for name in [*names, TOGETHER]}
+    together = rows.pop(TOGETHER, {})
+    rows = dict(sorted((rows | {name: rows.get(name, {}) for name in names}).items()))
     for name in names:
         rows[name][profile] = _minutes(cell.seconds for cell in cells if cell.notebook == name)
         if profile == "full":
             trained = (cell.seconds for cell in cells if cell.notebook == name and cell.trains)
             rows[name]["training"] = _minutes(trained)
-    rows[TOGETHER][profile] = _minutes([whole])
     if profile == "full":
-        rows[TOGETHER]["training"] = _minutes(cell.seconds / at_once for cell in cells if cell.trains)
+        together["training"] = _minutes(60 * float(row.get("training") or 0) / at_once for row in rows.values())
+    if whole:
+        together[profile] = _minutes([whole])
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({"notebook": name} | row for name, row in rows.items())
+    writer.writerows({"notebook": name} | row for name, row in (rows | {TOGETHER: together}).items())
     files.write_text(root / NAME, text.getvalue())
 
 

@@ -49,6 +49,7 @@ from pathlib import Path
 
 import numpy as np
 from IPython.display import Markdown
+from sklearn.model_selection import train_test_split
 
 from denoise_utils import data, evaluation, lessons, plots
 from denoise_utils.datasets import sources
@@ -58,7 +59,7 @@ profile, seed = lessons.begin()
 # %% [markdown]
 # ## Several data sets, one shape
 #
-# `load_splits` returns float32 numbers from 0 to 1 in an array of four axes: picture, row, column, channel. The test set is the data set's own. The validation set is a random tenth of its training set. A fixed [seed](GLOSSARY.md#seed) gives you and your neighbour the same tenth.
+# `load_splits` returns float32 numbers from 0 to 1 in an array of four axes: picture, row, column, channel. The test set is the data set's own (of scikit-learn's digits: a fifth). The validation set is a random tenth of its training set. A fixed [seed](GLOSSARY.md#seed) gives you and your neighbour the same tenth.
 #
 # **Predict:** MNIST has 60,000 pictures to learn from. How many are left in `train`?
 
@@ -77,8 +78,24 @@ columns |= {"shape": ("picture", "{}"), "source": ("read from", "{}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# (`|` joins two dictionaries; `columns` gives each column a title and a number format.) Two of these sets make the assignment: the digits of MNIST, and the garments of Fashion-MNIST that notebook 02 lays over them. The digits of scikit-learn are a stand-in. CIFAR-10 has three channels, red, green and blue, and waits for notebook 10. (Here it is cut to its first 20,000 and 1,000 pictures.)
+# Two of these sets make the assignment: the digits of MNIST, and the garments of Fashion-MNIST that notebook 02 lays over them. The digits of scikit-learn are a stand-in. CIFAR-10 has three channels, red, green and blue, and waits for notebook 10. (Here it is cut to its first 20,000 and 1,000 pictures.)
 #
+# By hand: read, divide, add an axis, set a tenth aside.
+
+# %%
+path = sources.find_npz("mnist")  # keras.datasets.mnist.load_data() downloads the same
+if path:
+    with np.load(path) as file:
+        pixels = file["x_train"]  # bytes, (60000, 28, 28)
+    images = np.float32(pixels)[..., None] / 255  # 0 to 1, with an axis for the channel
+    train, val = train_test_split(np.arange(len(images)), test_size=0.1, random_state=seed)
+    kept = splits["mnist"].train.images
+    same = np.array_equal(images[train[: len(kept)]], kept)
+    lessons.claim("by hand come the same pictures", same, f"{images.shape}", profile)
+else:
+    print("MNIST has no file here.")
+
+# %% [markdown]
 # ## Look at them
 #
 # Here are the first digit of each class in `train`, and ten garments. Do not look at test pictures: you would begin to tune for them.
@@ -127,9 +144,12 @@ lessons.claim("four pixels of five of a digit are black", abs(black - 0.8) < 0.0
 counts = np.bincount(digits.train.labels, minlength=10)
 for digit, count in enumerate(counts):
     print(f"{digit}: {count:6,}  {'#' * round(200 * count / counts.sum())}")
+least, most = counts.min() / counts.sum(), counts.max() / counts.sum()
+even = least >= 0.09 and most <= 0.113
+lessons.claim("each class has 9 to 11.3 %", even, f"{least:.2%} to {most:.2%}", profile)
 
 # %% [markdown]
-# The bars are of nearly equal length: each class has between 9 and 11.2 % of the pictures.
+# The bars are of nearly equal length: each class has between 9 and 11.3 % of the pictures.
 #
 # ## Do the sets overlap?
 #
@@ -155,7 +175,7 @@ lessons.claim("no digit is in two sets", not any(shared.values()), str(shared), 
 #
 # ## When the data is wrong
 #
-# The usual mistakes make no error by themselves: values up to 255, a missing axis, a value that is no number (NaN). The network learns nothing, and you look for the fault there. `check_images` refuses each.
+# The usual mistakes make no error by themselves: values up to 255, a missing axis, a value that is no number (NaN). Training goes wrong, or only seems right. `check_images` refuses each.
 #
 # **Predict:** what must each message say?
 

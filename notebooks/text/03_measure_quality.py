@@ -48,7 +48,8 @@ import numpy as np
 from IPython.display import Markdown
 from scipy.ndimage import gaussian_filter
 
-from denoise_utils import data, evaluation, lessons, models, noise, plots, saving, training
+from denoise_utils import evaluation, lessons, noise, plots, saving
+from denoise_utils.zoo import judges
 
 profile, seed = lessons.begin(["digit_judge"])
 
@@ -97,27 +98,7 @@ figure = plots.show_images({"": np.stack(list(shown.values()))}, titles=titles)
 #
 # ## Legibility
 #
-# The assignment asks for digits that can be *read*. In place of a person stands the [judge](GLOSSARY.md#judge), a small network that learned clean digits only. [Legibility](GLOSSARY.md#legibility) is the share of digits that it reads right.
-
-
-# %%
-def train_judge():
-    """Train the judge on clean digits, and save it with a card, a .json that tells how."""
-    digits = data.load_splits("mnist", **sizes | {"num_train": profile.num_train})
-    parts = [(part.images, part.labels) for part in (digits.train, digits.val)]
-    made = {"loss": "sparse_categorical_crossentropy", "augment": data.shift_randomly}
-    made |= {"epochs": profile.judge_epochs, "batch_size": 64, "learning_rate": 3e-3}
-    record = {"task": "digits", "datasets": {digits.name: digits.sha256}, "seed": seed}
-    made |= {"schedule": "cosine", "record": record | {"images": len(digits.train.images)}}
-    made |= {"name": "digit_judge", "runs": profile.runs, "seed": seed}
-    run = training.train(models.digit_judge, *parts, **made)
-    about = {"limits": "Reads clean digits only; a measure, not a denoiser.", "scores": {}}
-    saving.save_run(run, profile.models, task="digits", role="judge", noisy_scores=None, **about)
-    return run.model
-
-
-# %% [markdown]
-# The course brings the judge; where it is missing, the cell trains one.
+# The assignment asks for digits that can be *read*. In place of a person stands the [judge](GLOSSARY.md#judge), a small network that learned clean digits only. [Legibility](GLOSSARY.md#legibility) is the share of digits that it reads right. Where the course's judge is missing, the cell trains one.
 #
 # **Predict:** how many clean digits does it read?
 
@@ -125,7 +106,8 @@ def train_judge():
 try:
     judge = lessons.load_model("digit_judge", profile)
 except FileNotFoundError:
-    judge = train_judge()
+    path, _ = judges.train(profile, seed, "digit_judge", profile.models)
+    judge = saving.load_model(path)
 read = np.mean(judge.predict(clean, verbose=0).argmax(axis=1) == labels)
 print(f"{judge.count_params():,} parameters; it reads {read:.2%} of {len(clean):,} clean digits")
 print(f"and {evaluation.legibility(judge, noisy, labels):.1%} of the cluttered ones")
@@ -219,7 +201,7 @@ lessons.claim("SSIM prefers the misread pictures to light grain", gap > light, h
 #
 # ## Binary cross-entropy, its floor, the excess
 #
-# [BCE](GLOSSARY.md#bce) takes an answer $p$ for the probability of white, where $y$ is right:
+# [BCE](GLOSSARY.md#bce) reads the answer $p$ as the probability of white; $y$ is right:
 #
 # $$-y \log p - (1 - y) \log(1 - p)$$
 #
@@ -255,12 +237,19 @@ lessons.claim("a constant answer beats marks by far", constant < marks / 5, here
 columns = {"name": ("excess of", "{}")} | {str(cut): (f"cut at {cut}", "{:.3f}") for cut in cuts}
 Markdown(evaluation.format_table(rows, columns, f"{pairs.label}, nats per pixel"))
 
+# %%
+# Figure: a digit, the mean of all digits, the digit under marks, each with its excess.
+three = {"clean": clean[:1], "mean of all": mean[:1], "marks": answers["marks, untouched"][:1]}
+own = bce(clean[:1], clean[:1])
+titles = [f"{name}\n{bce(one, clean[:1]) - own:.2f}" for name, one in three.items()]
+figure = plots.show_images({"": np.concatenate(list(three.values()))}, titles=titles)
+
 # %% [markdown]
-# **Where it misleads.** The mean digit shows nothing, and has a seventh of the excess of marks. A mark is 1 where 0 is right, and costs $-\log 10^{-7} = 16$. With the cut at $10^{-3}$ that excess is less than half, although no picture changed. A sigmoid hardly ever answers exactly 0 or 1. So compare *models* by their excess, not noisy pictures.
+# **Where it misleads.** The mean digit shows nothing, and has a seventh of the excess of marks. A mark is 1 where 0 is right, and costs $-\log 10^{-7} = 16$. With the cut at $10^{-3}$ that excess is less than half, although no picture changed. A [sigmoid](GLOSSARY.md#sigmoid) hardly ever answers exactly 0 or 1. So trust the excess of *models*, and of clutter, which no cut moves.
 #
 # ## Why BCE, and not MSE or L1?
 #
-# Sometimes the input cannot tell. Say a pixel is white in 3 of 10 pictures that look alike. Left: the mean loss of each answer, with a dot at the best. Right: the *pull* on a white pixel: how fast its loss falls as the sum before the sigmoid grows.
+# Sometimes the input cannot tell. Say a pixel is white in 3 of 10 pictures that look alike. Left: the mean [loss](GLOSSARY.md#loss) of each answer, with a dot at the best. Right: the *pull* on a white pixel: how fast its loss falls as the sum before the sigmoid grows.
 #
 # **Predict:** what does L1, the mean *absolute* error, answer?
 
@@ -369,5 +358,4 @@ lessons.check(lambda: my_measure(these, these), sees_through, hint)
 #
 # - Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004), *Image quality assessment: from error visibility to structural similarity*, [doi:10.1109/TIP.2003.819861](https://doi.org/10.1109/TIP.2003.819861).
 # - H. Zhao, O. Gallo, I. Frosio and J. Kautz (2017), *Loss functions for image restoration with neural networks*, [arXiv:1511.08861](https://arxiv.org/abs/1511.08861).
-# - Y. Blau and T. Michaeli (2018), *The perception-distortion tradeoff*, [arXiv:1711.06077](https://arxiv.org/abs/1711.06077).
 # - J. Lehtinen et al. (2018), *Noise2Noise: learning image restoration without clean data* (mean and median), [arXiv:1803.04189](https://arxiv.org/abs/1803.04189).

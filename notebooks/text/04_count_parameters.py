@@ -108,7 +108,7 @@ columns["parameters"] = ("parameters", "{:,}")
 Markdown(evaluation.format_table(rows, columns, f"{small.count_params():,} parameters in all"))
 
 # %% [markdown]
-# The middle layer is dear: it meets 20 channels. Its 1,960 outputs outnumber 784 pixels: no bottleneck.
+# The middle layer is dear: it meets 20 channels. Its 1,960 outputs outnumber 784 pixels: no [bottleneck](GLOSSARY.md#bottleneck).
 #
 # ## Three answers to the assignment
 #

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 and 04.
 #
-# **It takes** about 9 minutes in the full profile, at most one in the quick one.
+# **It takes** about 8 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -61,7 +61,7 @@ profile, seed = lessons.begin()
 # %% [markdown]
 # ## A part of the data is enough
 #
-# A search compares settings, so each training may be short. One training is called a trial. Trials are compared on the [validation set](GLOSSARY.md#validation-set), never on the test set. The score is the [excess](GLOSSARY.md#excess), the loss above its floor.
+# A search compares short trainings: what learns fast looks best. One training is called a trial. Trials are compared on the [validation set](GLOSSARY.md#validation-set), never on the test set. The score is the [excess](GLOSSARY.md#excess), the [loss](GLOSSARY.md#loss) above its floor.
 
 # %%
 sizes = {"num_train": profile.search_train, "num_val": profile.search_val, "num_test": 1}
@@ -77,7 +77,7 @@ print(f"floor {floor:.4f}; the noisy input's excess {untouched:.4f}")
 # %% [markdown]
 # ## The cap comes first
 #
-# Build every architecture once, count, and drop what is over the [cap](GLOSSARY.md#cap). Keras Tuner cannot forbid a *combination*. So filters and depth become one setting, the architecture, with legal values only.
+# Build every architecture once, count, and drop what is over the [cap](GLOSSARY.md#cap). Keras Tuner cannot forbid a *combination*. So [filters](GLOSSARY.md#filter) and depth become one setting, the architecture, with legal values only.
 #
 # **Predict:** which of the nine are over 3,600 parameters?
 
@@ -179,7 +179,7 @@ def ten_best(log):
 ten_best(log)
 
 # %% [markdown]
-# The best trials have small batches and many epochs: they took the most steps. The model with 829 parameters beats the one of depth 3 with 2,149 (.1363: see the map).
+# The best trials have small batches and many epochs: they took the most steps. The model with 829 parameters beats the one of depth 3 with 2,149 (see the map).
 #
 # ## See it as a map
 #
@@ -216,7 +216,7 @@ told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items(
 lessons.claim("with 12 filters depth 1 beats depth 2", best[1] < best[2], told, profile)
 
 # %% [markdown]
-# At 12 filters depth 1 leads by .020, at 16 by .0009. More filters lead, too. One seed each: small gaps decide nothing.
+# At 12 filters depth 1 leads by about .02, at 16 by hardly anything. More filters help, too. One seed each: small gaps decide nothing.
 #
 # ## The best stands at the edge
 #
@@ -259,7 +259,7 @@ inside = min(best) < min(best[0], best[-1])
 lessons.claim("now the best learning rate lies inside", inside, told, profile)
 
 # %% [markdown]
-# The best three lie within .001: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides nothing. Batches of 16 and 4 epochs stand at the edge again. With leads this small we stop; exercise 3 goes on.
+# The best three lie within .002: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides nothing. Batches of 16 and 4 epochs are edges again: more steps help. We stop for time; exercise 3 goes on.
 #
 # ## Are epochs a setting?
 #

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03, 04 and 06.
 #
-# **It takes** about 6 minutes in the full profile, at most one in the quick one.
+# **It takes** about 4 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -95,11 +95,11 @@ columns |= {"work": ("multiplications", "{:,}"), "sees": ("sees across", "{}")}
 Markdown(evaluation.format_table(rows, columns))
 
 # %% [markdown]
-# The parameters stay. The work grows, and each step sees a pixel farther. So tying buys arithmetic and sight; the price is time.
+# The parameters stay. The work grows, and each step sees a pixel farther. So tying buys sight, for arithmetic.
 #
 # ## A ladder from the capped baseline
 #
-# Which part helps? Change one thing at a time, and train each *rung* alike, briefly, under three seeds.
+# Which part helps? Change one thing at a time (the sum also drops a ReLU). Train each *rung* alike under three seeds.
 
 # %%
 part = {"num_train": profile.pick(6000, 200), "num_val": profile.pick(3000, 60), "num_test": 1}
@@ -117,7 +117,7 @@ yardsticks += [{"name": f"filter: {chosen}", "mean": filtered}]
 print(f"{len(clean):,} training pictures; the noisy input's excess is {untouched:.4f}")
 
 # %% [markdown]
-# The first rung has the baseline's shape; `tied` is the last.
+# The first rung has the baseline's shape, with fewer filters; `tied` is the last.
 
 
 # %%
@@ -175,9 +175,9 @@ lessons.claim("eight calls and small weights gain under every seed", clear, "bel
 Markdown(evaluation.format_table(rows, columns, f"excess; {len(clean):,} pictures, once each"))
 
 # %% [markdown]
-# None harms. Eight calls, for seven times the work, and small first weights gain under every seed. The others may be luck.
+# No mean rises. Eight calls, for seven times the work, and small first weights gain under every seed. The others may be luck.
 #
-# **What in the step does it?** Step or optimizer (with its rate) differ, and the width, to fit the cap. *Mirrored* puts $\max(0, -x)$ beside ReLU. The [optimizers](GLOSSARY.md#optimizer), SOAP or Muon, are kin of Adam that treat a kernel's numbers together.
+# **What in the step does it?** Step or optimizer (with its rate) differ, and the width, to fit the cap. *Mirrored* puts $\max(0, -x)$ beside ReLU. The [optimizers](GLOSSARY.md#optimizer) SOAP and Muon treat a kernel's numbers together; Adam takes each alone.
 #
 # **Predict:** what counts: the mirror or the optimizer?
 
@@ -199,7 +199,7 @@ lessons.claim("under SOAP, both signs beat each run of ReLU", mirrors, "below", 
 Markdown(evaluation.format_table(rows, columns, "excess after 108,000 pictures"))
 
 # %% [markdown]
-# Under SOAP, passing both signs (*mirrored*, *beside*) gains 10 to 13 % on ReLU. Before one convolution alone, or with a learned slope, all stays inside ReLU's spread. Under Muon mirrors gain 4 %; with ReLU, SOAP gains 3 %. So neither helps much alone; together they gain 16 %. More in `reports/steps.md`.
+# Under SOAP, passing both signs (*mirrored*, *beside*) gains 10 to 13 % on ReLU. Before one convolution alone, or with a learned slope, all stays inside ReLU's spread. Under Muon mirrors gain 4 %, with ReLU SOAP 3 %: inside the spread. Together they gain 16 %. More in `reports/steps.md`.
 #
 # ## The long run
 #
@@ -259,7 +259,7 @@ Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation 
 # %% [markdown]
 # Every seed beats the baseline and 46,849 parameters. Project W's 3.28 million stand among the seeds here, lead them on all 6,000 validation pictures (notebook 13), and have a lower PSNR. The U-Net (`clutter_big`) beats every seed. Optimizers differed, so only the ladder tests tying. The work: `clutter_small` needs 38.8 million multiplications, 69 times the baseline's, and half of project W's. It is small, not fast.
 #
-# **Correction.** An earlier edition had project W behind every seed. It had trained it at a learning rate that was not its best.
+# > **Correction.** An earlier edition had project W behind every seed. It had trained it at a learning rate that was not its best.
 #
 # ## The picture after each step
 #
@@ -310,7 +310,7 @@ lessons.claim("each is best at 16, and loses over 5 dB by 32", stops, told, prof
 # %% [markdown]
 # All are best at step 16, where the training stopped. With 32, seeds differ by 8 dB: nothing held them.
 #
-# **Correction.** An earlier edition said that twice as many steps "cost everything". It had looked at one seed.
+# > **Correction.** An earlier edition said that twice as many steps "cost everything". It had looked at one seed.
 #
 # ## Exercises
 #

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 00, 03 and 11.
 #
-# **It takes** about 5 minutes in the full profile, one in the quick one.
+# **It takes** about 3 minutes in the full profile, one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -151,7 +151,7 @@ _ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
-# It hardly does: from step 8 on it forgets a little. It keeps its input, and who has input and digit has the garment.
+# It hardly does: from step 8 on it forgets a little. Its input is kept: input less digit is garment.
 #
 # ## How far does it see?
 #
@@ -221,7 +221,7 @@ for line, walk in zip(lines, (fading, path), strict=True):
         panel.set_title(f"{sure.argmax()} ({sure.max():.0%})", fontsize=9)
 
 # %% [markdown]
-# Fading shows a 6 and a 0 at once; the code bends one into the other. Yet the judge trusts both halfway answers alike.
+# Fading shows a 6 and a 0 at once; the code bends one into the other. Yet the judge trusts both halfway answers alike (one training).
 #
 # ## In doubt
 #
@@ -274,15 +274,16 @@ _ = panels["dots"].set(xlabel="answer of clutter_small", ylabel="mean truth", as
 # **Predict:** what does it make of letters, of a garment with nothing under it, of an inverted picture?
 
 # %%
-# Figure: letters, garments alone, inverted pictures and two digits at once, with the answers.
+# Figure: letters, a garment, a blank, inverted pictures and two digits at once, with the answers.
 pages, psnr, many = [Image.new("L", (28, 28)) for _ in range(26)], {}, profile.pick(1040, 52)
 for page, letter in zip(pages, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=True):
     ImageDraw.Draw(page).text((14, 14), letter, 255, font, anchor="mm")
 letters = np.tile(np.float32(pages)[..., None] / 255, (many // 26, 1, 1, 1))
 covered, digits = (letters + garment[:many]) / 2, val.noisy[:many]
+blank = np.zeros((1, 28, 28, 1), "float32")
 two = (val.clean[10:12] + val.clean[20:22] + garment[10:12]) / 2
-strange = np.concatenate([covered[[0, 6, 10, 17]], garment[4:6] / 2, 1 - digits[2:4], two])
-kinds = ["letter"] * 4 + ["garment"] * 2 + ["inverted"] * 2 + ["two digits"] * 2
+strange = np.concatenate([covered[[0, 6, 10, 17]], garment[4:5] / 2, blank, 1 - digits[2:4], two])
+kinds = ["letter"] * 4 + ["garment", "blank"] + ["inverted"] * 2 + ["two digits"] * 2
 rows = {"input": strange, "answer": evaluation.predict(small, strange)}
 figure = plots.show_images(rows, titles=kinds)
 for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:many])):
@@ -290,7 +291,7 @@ for name, x, y in (("letters", covered, letters), ("digits", digits, val.clean[:
     print(name, *(f"{scores.mean():.2f} dB, sd {scores.std():.2f};" for scores in psnr[name]))
 
 # %% [markdown]
-# Letters come out nearly as well as digits, 30.2 against 31.0 dB. A bare garment turns black. An inverted ground stays white: garments alone reach .5, so what is brighter must hold ink. Of two digits it keeps both.
+# Letters come out nearly as well as digits, 30.2 against 31.0 dB (one training). A bare garment turns black, a blank stays so. An inverted ground stays white: what is brighter than .5 must hold ink. Two digits it keeps.
 #
 # ## Without one clean picture
 #

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 13. The frontier: parameters, arithmetic, quality: who leads, and was it luck?
 #
-# "Small beats big" is easily said. It depends on what you count, on how long each was trained, and on luck. Here are models of the assignment's noise.
+# "Small beats big" is easily said. It depends on what you count, on training, and on luck. Here: models of the assignment's noise.
 #
 # **You will learn** to draw a frontier on two axes of cost, and to find who is dominated. You tell the luck of pictures from that of seeds.
 #
 # **You need** notebooks 03, 04 and 11.
 #
-# **It takes** about 3 minutes in the full profile, at most one in the quick one.
+# **It takes** about 2 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -94,14 +94,16 @@ for rival in ("medium", "project_w", "big"):
     for way in ways:
         for run in lessons.find_runs(f"clutter_{rival}_{way}", profile):
             rows[-1][way] = run.scores["excess"]
+ours = [run.scores["excess"] for run in lessons.find_runs("step_signs", profile)]
+rows.append({"name": f"small, mean of {len(ours)}", "soap": np.mean(ours or np.nan)})
 Markdown(evaluation.format_table(rows, columns, "excess, 6,000 validation pictures, one run each"))
 
 # %% [markdown]
-# The best rate beats the worst by 31 and 18 %; the U-Net learns nothing beyond .006. SOAP, in smaller batches, gains `medium` 29 % and `big` 28 %; project W's kernels are too large for it. Long runs have the best of their row, but `big` has Adam. Ours: .0082, with half or twice its rate .0090, .0080 (`reports/steps.md`).
+# The best rate beats the worst by 31 and 18 %; the U-Net learns nothing beyond .006. SOAP, in smaller batches, gains `medium` 29 % and `big` 28 %; project W's kernels are too large for it. Long runs have the best of their row, but `big` has Adam. Ours, with half or twice its rate: .0090, .0080 (`reports/steps.md`).
 #
 # ## Measure
 #
-# Three axes: what a model stores, what it multiplies, and what it leaves of the error.
+# Three axes: what a model stores, multiplies, and leaves of the error.
 
 # %%
 val = noise.load_task("clutter", num_train=1, num_val=profile.pick(None, 60), num_test=1).val
@@ -118,29 +120,46 @@ chosen = baselines.choose(("median", "Gaussian blur"), val.noisy, val.clean)
 filtered = float((evaluation.bce(chosen(val.noisy), val.clean) - floor).mean())
 
 # %% [markdown]
-# Each dot is a run. Lower is better; the noisy input lies far above.
+# Seeds go together.
+
+# %%
+runs = {name: [name] for name in found if name in NAMES}
+for name in [name for name in found if name not in NAMES]:
+    runs.setdefault(name.removeprefix("seeds/")[:-2], []).append(name)
+each = {name: [excess[one] for one in of_seeds] for name, of_seeds in runs.items()}
+ALIKE = ["clutter_tiny", "clutter_small", "clutter_medium"]  # long, with the recipe of the short
+brief = {ALIKE[0]: "step_signs_tiny", "clutter_relu": "step_relu", ALIKE[1]: "step_signs"}
+brief |= {name: f"{name}_soap" for name in (ALIKE[2], "clutter_big")}
+for name, recipe in brief.items():
+    brief[name] = [run.scores["excess"] for run in lessons.find_runs(recipe, profile)]
+
+# %% [markdown]
+# Above, short trainings with one recipe: SOAP, batches of 16. Below, the long ones, hollow where the recipe is another. Bars reach from the lowest seed to the highest.
 #
 # **Predict:** on the left the small ones lie far from the big ones. And on the right?
 
 # %%
-# Figure: excess against parameters, and against multiplications, each model labelled.
-figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
+# Figure: excess against two costs, each model labelled; above short trainings, below long ones.
+figure, axes = plt.subplots(2, 2, figsize=(11, 7.6), sharex="col", sharey="row")
 costs = {"parameters": size, "multiplications (million)": work}
-away = {NAMES[2]: (-10, 8), NAMES[5]: (-18, -18), NAMES[7]: (-26, -5), SEEDS[0]: (-60, -13)}
-for axis, (title, cost) in zip(axes, costs.items(), strict=True):
-    for name in found:
-        point = cost[name], excess[name]
-        axis.plot(*point, "o", color="tab:red" if name in SEEDS else "tab:blue")
-        label = "small (3)" if name in SEEDS else name.removeprefix("clutter_")
-        if name in shown:
-            axis.annotate(label, point, away.get(name, (6, 4)), textcoords="offset points")
-    axis.set(xscale="log", yscale="log", xlabel=title)
-    axis.margins(x=0.4, y=0.1)
-axes[0].set_ylabel("excess (nats per pixel)")
-figure.tight_layout()
+away = {"tiny": (-24, 8), "medium": (-26, -16), "big": (-24, -15), "small": (-64, -14)}
+for line, (title, panel) in zip(axes, {"short": brief, "long": each}.items(), strict=True):
+    for axis, (cost_title, cost) in zip(line, costs.items(), strict=True):
+        for name, values in panel.items():
+            place, style = cost[runs[name][0]], "none" if panel is each else "full"
+            style = "full" if name in ALIKE else style
+            colour = "tab:red" if name == "clutter_small" else "tab:blue"
+            axis.plot([place] * len(values), values, color=colour)
+            axis.plot(place, np.mean(values), "o", color=colour, fillstyle=style)
+            name = name.removeprefix("clutter_")
+            offset = away.get(name, (6, 4)) if panel is each else (6, 4)
+            axis.annotate(name, (place, np.mean(values)), offset, textcoords="offset points")
+        axis.set(xscale="log", yscale="log", title=title, xlabel=cost_title)
+        axis.margins(x=0.4, y=0.15)
+    line[0].set_ylabel("excess (nats per pixel)")
 
 # %% [markdown]
-# Left, `small` stands alone; right, among the large: nothing is cheap *and* good. `medium` comes near `relu` for a seventh of the arithmetic. Only `tiny`, `small`, `medium` share a recipe.
+# Left, `small` stands alone; right, among the large: nothing is cheap *and* good. `medium` comes near `relu` for a seventh of the arithmetic.
 #
 # ## Who is dominated?
 #
@@ -155,12 +174,9 @@ def dominates(one, other):
     return np.all(np.less_equal(one, other)) and np.any(np.less(one, other))
 
 
-runs = {name: [name] for name in found if name in NAMES}
-for name in [name for name in found if name not in NAMES]:
-    runs.setdefault(name.removeprefix("seeds/")[:-2], []).append(name)
 points = {}
-for name, each in runs.items():
-    points[name] = (size[each[0]], work[each[0]], float(np.mean([excess[one] for one in each])))
+for name, of_seeds in runs.items():
+    points[name] = (size[of_seeds[0]], work[of_seeds[0]], float(np.mean(each[name])))
 for name, point in points.items():
     by = [other for other, better in points.items() if dominates(better, point)]
     said = "dominated by " + ", ".join(by) if by else "on the frontier"
@@ -205,7 +221,6 @@ for other in [name for name in ("clutter_project_w", "clutter_relu", SEEDS[1]) i
 # %%
 rows = [{"name": "noisy input", "excess": untouched}]
 rows += [{"name": f"filter: {chosen}", "excess": filtered}]
-each = {name: [excess[one] for one in of_seeds] for name, of_seeds in runs.items()}
 sd = {name: float(np.std(values, ddof=1)) for name, values in each.items() if len(values) > 1}
 for name, (_, _, value) in sorted(points.items(), key=lambda item: -item[1][2]):
     row = {"name": name.removeprefix("clutter_"), "excess": value, "runs": len(each[name])}
@@ -218,7 +233,7 @@ columns |= {"sd": ("sd over seeds", "{:.4f}"), "apart": ("from small", "{:+.0%}"
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# Project W's one run leads every seed, by 3 to 6 %; the U-Net leads both. So the honest headline is: 3,409 numbers come near 3,284,993, behind a million that had no SOAP.
+# Project W's one run leads every seed, by 3 to 6 %; the U-Net leads both. So the honest headline is: 3,409 numbers come near 3,284,993 with half the multiplications, behind a million that had no SOAP.
 
 # %%
 if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
@@ -237,19 +252,23 @@ if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
 
 # %%
 rows = []
-longer = {name: lessons.find_runs(name, profile) for name in ("clutter_long", "clutter_big_long")}
-for name, of_seeds in longer.items():
+names = ("clutter_long", "clutter_big_long", "clutter_big_long_soap", "clutter_double_rate")
+for name in names:
+    of_seeds = lessons.find_runs(name, profile)
     scored = [run.scores for run in of_seeds] or [dict.fromkeys(("excess", "psnr"), np.nan)]
     row = {"name": name.removeprefix("clutter_"), "runs": len(of_seeds)}
+    seen = [len(run.history) * run.settings["data"]["images"]["train"] for run in of_seeds]
+    row["seen"] = max(seen, default=0)
     row |= {key: np.mean([scores[key] for scores in scored]) for key in ("excess", "psnr")}
     rows.append(row | {"worst": max(scores["excess"] for scores in scored)})
-columns = {"name": ("model", "{}"), "runs": ("runs", "{}"), "excess": ("excess", "{:.4f}")}
-columns |= {"worst": ("highest", "{:.4f}"), "psnr": evaluation.COLUMNS["psnr"]}
+columns = {"name": ("model", "{}"), "runs": ("runs", "{}"), "seen": ("pictures seen", "{:,}")}
+columns |= {"excess": ("excess", "{:.4f}"), "worst": ("highest", "{:.4f}")}
+columns["psnr"] = evaluation.COLUMNS["psnr"]
 if "clutter_project_w" in points:
     overtakes = rows[0]["worst"] < points["clutter_project_w"][2]
     here = f"highest {rows[0]['worst']:.4f}, W {points['clutter_project_w'][2]:.4f}"
     lessons.claim("each long seed has less than W's run", overtakes, here, profile)
-Markdown(evaluation.format_table(rows, columns, "1,296,000 pictures seen, 6,000 to validate"))
+Markdown(evaluation.format_table(rows, columns, "6,000 pictures to validate"))
 
 # %% [markdown]
 # Each seed leads project W's run of half the pictures, not the U-Net's.
@@ -259,14 +278,14 @@ Markdown(evaluation.format_table(rows, columns, "1,296,000 pictures seen, 6,000 
 # The cap counts what is stored. A tied model buys quality with arithmetic instead.
 
 # %%
-for name in ("clutter_cap_baseline", "clutter_small", "clutter_project_w"):
+for name in ("clutter_cap_baseline", "clutter_small", "clutter_big", "clutter_project_w"):
     if name in points:
         times = points[name][1] / points[name][0] * 1e6
         print(f"{name.removeprefix('clutter_'):13} {points[name][0]:>9,} numbers,", end=" ")
         print(f"each used {times:,.0f} times a picture")
 
 # %% [markdown]
-# Each number of `small` is used 11,000 times for one picture, of project W's 24 times. The cap is an exercise in thrift, no measure of cost.
+# Each number of `small` is used 11,000 times for one picture, of the U-Net's 67 times: half its arithmetic, and no faster (`reports/speed.md`). The cap measures thrift, not cost.
 #
 # ## Exercises
 #
@@ -346,8 +365,8 @@ lessons.check(answer_3, is_smallest, hint)
 # ## What we learned
 #
 # - Who leads depends on the axis. Name the cost, or name both.
-# - A dominated model, as it was trained, is no choice. The others are one.
+# - A dominated model, as trained, is no choice.
 # - The bootstrap tells the luck of the pictures, seeds that of the training. Three seeds tell far from near, no more.
 # - A rival with a borrowed learning rate has not had its best chance: with its own, it took the lead.
 #
-# **References**: B. Efron (1979), *Bootstrap Methods: Another Look at the Jackknife*, [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552).
+# **References**: O. Ronneberger, P. Fischer and T. Brox (2015), *U-Net: convolutional networks for biomedical image segmentation*, [arXiv:1505.04597](https://arxiv.org/abs/1505.04597). Project W: [vtortega/Denoising-autoencoder](https://github.com/vtortega/Denoising-autoencoder). Project C: [qtvo93/Machine_Learning_General](https://github.com/qtvo93/Machine_Learning_General). B. Efron (1979), *Bootstrap Methods: Another Look at the Jackknife*, [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552).

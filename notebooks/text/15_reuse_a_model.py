@@ -137,7 +137,7 @@ titles = ["clean"] + [f"{name}, {value:.1f} dB" for name, value in scores.items(
 figure = plots.show_images({"": corners}, titles=titles, inches=2)
 
 # %% [markdown]
-# A window knows nothing of its neighbour, so strokes fade at its borders. Blended windows gain 2 dB from overlap alone. The model of any size is also the better denoiser: the last column compares two models, not two ways of cutting.
+# A window knows nothing of its neighbour, so strokes fade at its borders. On this sheet, blended windows gain 2 dB from overlap alone. The model of any size is also the better denoiser: the last column compares two models, not two ways of cutting.
 
 # %%
 apart, blended = scores["side by side"], scores["blended"]

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03, 06 and 07.
 #
-# **It takes** about 5 minutes in the full profile, at most one in the quick one.
+# **It takes** about 3 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebook 05.
 #
-# **It takes** about 5 minutes in the full profile, at most one in the quick one.
+# **It takes** about 3 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -131,7 +131,7 @@ columns |= {"begun": ("trials begun", "{}"), "each": ("seconds a trial", "{:.1f}
 Markdown(evaluation.format_table(rows, columns, f"four trials; {pairs.label}"))
 
 # %% [markdown]
-# On this machine two workers gained nothing; each line was measured once. A trial takes hardly longer beside another, so the cores are not the limit. But two rounds of trials are only half of the time. The rest is no training: starting TensorFlow in each worker is part of it. How large a part, we did not measure. The kill costs one more start and the one trial that was under way: some seconds here.
+# On this machine two workers gained nothing; each line was measured once. A trial takes longer beside another: they share the cores. And the rounds of trials are not all of the time. The rest is no training: starting TensorFlow in each worker is part of it. How large a part, we did not measure. The kill costs one more start and the one trial that was under way: some seconds here.
 #
 # But are the results the same?
 
@@ -144,12 +144,12 @@ def losses(rows):
 
 alike = all(losses(rows) == losses(results["one process"]) for rows in results.values())
 told = f"equal: {alike}"
-lessons.claim("processes and kills change no result, to the bit", alike, told, profile)
+lessons.claim("here processes and kills change no result, to the bit", alike, told, profile)
 again = starts["two, one killed"] - len(results["two, one killed"])
 lessons.claim("the kill costs one trial", again == 1, f"begun twice: {again}", profile)
 
 # %% [markdown]
-# A trial is decided by its settings and its seed, not by who trains it. That is why you may kill, restart and share without fear.
+# On one machine, settings and seed decide a trial, not who trains it: kill, restart and share without fear. Other processors may round differently.
 #
 # ## On paper: 10 and 1,000 machines
 #

@@ -43,6 +43,7 @@ function chooseModel(name) {
   });
   find("strip").replaceChildren(...thumbs);
   find("step").max = step = lastStep();
+  find("untrained").hidden = find("repeated").hidden = !isTied();
   tellFit();
   ask();
 }
@@ -55,10 +56,10 @@ function tellFit() {
 }
 
 function chooseNoise(name) {
-  const { max, step: by, value, task } = NOISES[name];
+  const { min = 0, max, step: by, value, task } = NOISES[name];
   Object.assign(chosen, { noise: name, strength: value });
   check("noises", name);
-  Object.assign(find("strength"), { min: name === "bar" ? 1 : 0, max, step: by, value });
+  Object.assign(find("strength"), { min, max, step: by, value });
   find("garments").hidden = name !== "garment";
   find("again").hidden = name === "garment";
   const fitting = found.models.find(model => model.task === task);
@@ -153,10 +154,10 @@ const GARMENTS = ["T-shirt", "Trousers", "Pullover", "Dress", "Coat", "Sandal", 
 fillGallery("digits", digits, found.digits.labels, "Digit", chooseDigit);
 fillGallery("garments", garments, found.garments.labels.map(label => GARMENTS[label]), "", chooseGarment);
 for (const [name, { title }] of Object.entries(NOISES)) addChoice("noises", name, element("span", title), null, chooseNoise);
-for (const { name, parameters, multiplications, states } of found.models) {
+for (const { name, title, parameters, multiplications, states } of found.models) {
   const steps = states.length > 1 ? `, ${states.length} steps` : ", no steps";
-  const counts = `${parameters.toLocaleString("en")} parameters, ${(multiplications / 1e6).toFixed(1)} million multiplications at 28 × 28${steps}`;
-  addChoice("models", name, element("span", element("strong", name), [element("small", counts)]), null, chooseModel);
+  const counts = `${name}: ${parameters.toLocaleString("en")} parameters, ${(multiplications / 1e6).toFixed(1)} million multiplications at 28 × 28${steps}`;
+  addChoice("models", name, element("span", element("strong", title), [element("small", counts)]), null, chooseModel);
 }
 
 chooseDigit(chosen.digit);

@@ -43,7 +43,7 @@ function addGaussian(picture, side, sigma, draw) {
 const percent = value => `${Math.round(100 * value)} %`;
 const NOISES = {
   garment: {
-    title: "Garment", task: "clutter", unit: percent, max: 1, step: 0.05, value: 1,
+    title: "Garment", task: "clutter", unit: percent, min: 0.05, max: 1, step: 0.05, value: 1,
     // The digit keeps half of the range, and the garment gets up to the other half, as in training.
     add: (picture, side, strength, draw, garment) => picture.map((value, i) => (value + strength * garment[i]) / 2),
   },
@@ -51,7 +51,7 @@ const NOISES = {
     title: "Watermarks", task: "watermark", unit: value => `${value} marks`, max: 30, step: 1, value: 10,
     add: stampWatermarks,
   },
-  bar: { title: "Bar", task: "occlusion", unit: value => `${value} pixels`, max: 7, step: 1, value: 2, add: layBar },
+  bar: { title: "Bar", task: "occlusion", unit: value => `${value} pixels`, min: 1, max: 7, step: 1, value: 2, add: layBar },
   gaussian: {
     title: "Gaussian", task: "gaussian", unit: value => `σ ${value.toFixed(2)}`, max: 0.5, step: 0.02, value: 0.2,
     add: addGaussian,

@@ -9,7 +9,13 @@ from denoise_utils import data, profiles, saving
 from denoise_utils.pictures.page import network
 from denoise_utils.system import files
 
-MODELS = ("clutter_small", "clutter_tiny", "clutter_cap_baseline", "watermark_small", "gaussian_small")
+MODELS = {  # what the page has, and what it calls it
+    "clutter_small": "Takes garments away",
+    "clutter_tiny": "Takes garments away, smaller",
+    "clutter_cap_baseline": "Garments, without repetition",
+    "watermark_small": "Takes watermarks away",
+    "gaussian_small": "Takes Gaussian noise away",
+}
 MAX_BYTES = 500_000  # of the page, so that it is soon there on a phone
 EACH = 2  # pictures of each of the ten classes
 TRAINED_ON = {"clutter": "garments", "watermark": "watermarks", "gaussian": "Gaussian noise", "occlusion": "bars"}
@@ -42,7 +48,8 @@ def describe(path):
     if not exported["states"]:
         raise ValueError(f"Expected a denoiser that ends in a convolution at {path}, got another model: leave it out.")
     task = str(saving.read_card(path).get("task"))
-    return exported | {"name": path.stem, "task": task, "trained": TRAINED_ON.get(task, "something else")}
+    named = {"name": path.stem, "title": MODELS.get(path.stem, path.stem)}
+    return exported | named | {"task": task, "trained": TRAINED_ON.get(task, "something else")}
 
 
 def sprite(name):
