@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 and 04.
 #
-# **It takes** about 8 minutes in the full profile, at most one in the quick one.
+# **It takes** about 7 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 02, 03 and 06.
 #
-# **It takes** about 6 minutes in the full profile, at most one in the quick one.
+# **It takes** about 7 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 00, 02 and 03.
 #
-# **It takes** about 3 minutes in the full profile, at most one in the quick one.
+# **It takes** about 4 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
