@@ -1,7 +1,6 @@
 """Tell of the error that ended a command: in one line, or with its traceback. Needs Python alone, no package."""
 
 import logging
-import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from denoise_utils.system.escaping import plain
 FORESEEN = 2  # exit code of an error that its own message explains
 UNFORESEEN = 70  # of any other, as the BSD's sysexits.h has it
 LONGEST = 300  # characters of a message that was not written for this line
-OWN = "Scripts/python.exe" if os.name == "nt" else "bin/python"  # of .venv
 ROOT = Path(__file__).parents[2]
 TRACKER = "the project's issue tracker"
 
@@ -45,11 +43,10 @@ def explain(error):
 
 def advise(root=ROOT):
     """Return what to do where a package is missing: take the Python of the course's .venv, or make that, or install."""
-    own = root / ".venv" / OWN
     if not (root / "course.py").is_file() or Path(sys.prefix) == root / ".venv":
         return "Install what is missing: pip install -e . in the project's folder."
-    if own.is_file():
-        return f"The course's own Python has it: write {plain(own)} in place of this one."
+    if (root / ".venv").is_dir():
+        return "The course's own Python, that of .venv, has it: call that one (README.md, Start, says how)."
     return "`python course.py notebooks 00` makes .venv, the course's own Python, which has it."
 
 

@@ -237,6 +237,9 @@ lessons.claim("a constant answer beats marks by far", constant < marks / 5, here
 columns = {"name": ("excess of", "{}")} | {str(cut): (f"cut at {cut}", "{:.3f}") for cut in cuts}
 Markdown(evaluation.format_table(rows, columns, f"{pairs.label}, nats per pixel"))
 
+# %% [markdown]
+# In pictures:
+
 # %%
 # Figure: a digit, the mean of all digits, the digit under marks, each with its excess.
 three = {"clean": clean[:1], "mean of all": mean[:1], "marks": answers["marks, untouched"][:1]}

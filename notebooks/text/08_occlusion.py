@@ -217,11 +217,10 @@ lessons.claim("a line moves a code three tenths of the way to another's", far, h
 # **Predict:** where does project O's model lose?
 
 # %% tags=["trains"]
-wrong = lines != clean  # the pixels that the line changed
+wrong, rows = lines != clean, []  # the pixels that the line changed
 on_clean_input = {"untouched": [clean], "median": [median(clean)]}
 for name, found in models.items():
     on_clean_input[name] = [evaluation.predict(one, clean) for one in found]
-rows = []
 for name, found in answers.items():
     errors = [(one - clean) ** 2 for one in found]
     read = np.mean([evaluation.legibility(judge, one, labels) for one in on_clean_input[name]])

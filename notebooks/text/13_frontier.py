@@ -127,6 +127,7 @@ runs = {name: [name] for name in found if name in NAMES}
 for name in [name for name in found if name not in NAMES]:
     runs.setdefault(name.removeprefix("seeds/")[:-2], []).append(name)
 each = {name: [excess[one] for one in of_seeds] for name, of_seeds in runs.items()}
+COLOURS = ["tab:blue", "tab:red"]  # of rivals, and of ours
 ALIKE = ["clutter_tiny", "clutter_small", "clutter_medium"]  # long, with the recipe of the short
 brief = {ALIKE[0]: "step_signs_tiny", "clutter_relu": "step_relu", ALIKE[1]: "step_signs"}
 brief |= {name: f"{name}_soap" for name in (ALIKE[2], "clutter_big")}
@@ -142,21 +143,18 @@ for name, recipe in brief.items():
 # Figure: excess against two costs, each model labelled; above short trainings, below long ones.
 figure, axes = plt.subplots(2, 2, figsize=(11, 7.6), sharex="col", sharey="row")
 costs = {"parameters": size, "multiplications (million)": work}
-away = {"tiny": (-24, 8), "medium": (-26, -16), "big": (-24, -15), "small": (-64, -14)}
-for line, (title, panel) in zip(axes, {"short": brief, "long": each}.items(), strict=True):
-    for axis, (cost_title, cost) in zip(line, costs.items(), strict=True):
+away = {ALIKE[0]: (-24, 8), ALIKE[1]: (-64, -14), ALIKE[2]: (-26, -16), NAMES[7]: (-24, -15)}
+for line, panel in zip(axes, (brief, each), strict=True):
+    for axis, (title, cost) in zip(line, costs.items(), strict=True):
         for name, values in panel.items():
-            place, style = cost[runs[name][0]], "none" if panel is each else "full"
-            style = "full" if name in ALIKE else style
-            colour = "tab:red" if name == "clutter_small" else "tab:blue"
-            axis.plot([place] * len(values), values, color=colour)
-            axis.plot(place, np.mean(values), "o", color=colour, fillstyle=style)
-            name = name.removeprefix("clutter_")
-            offset = away.get(name, (6, 4)) if panel is each else (6, 4)
-            axis.annotate(name, (place, np.mean(values)), offset, textcoords="offset points")
-        axis.set(xscale="log", yscale="log", title=title, xlabel=cost_title)
+            place, ours = cost[runs[name][0]], name == "clutter_small"
+            shape = "full" if panel is brief or name in ALIKE else "none"
+            axis.plot([place] * len(values), values, color=COLOURS[ours])
+            axis.plot(place, np.mean(values), "o", color=COLOURS[ours], fillstyle=shape)
+            offset = (6, 4) if panel is brief else away.get(name, (6, 4))
+            axis.annotate(name[8:], (place, np.mean(values)), offset, textcoords="offset points")
+        axis.set(xscale="log", yscale="log", xlabel=title, ylabel="excess (nats per pixel)")
         axis.margins(x=0.4, y=0.15)
-    line[0].set_ylabel("excess (nats per pixel)")
 
 # %% [markdown]
 # Left, `small` stands alone; right, among the large: nothing is cheap *and* good. `medium` comes near `relu` for a seventh of the arithmetic.
@@ -252,18 +250,14 @@ if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
 
 # %%
 rows = []
-names = ("clutter_long", "clutter_big_long", "clutter_big_long_soap", "clutter_double_rate")
-for name in names:
-    of_seeds = lessons.find_runs(name, profile)
-    scored = [run.scores for run in of_seeds] or [dict.fromkeys(("excess", "psnr"), np.nan)]
-    row = {"name": name.removeprefix("clutter_"), "runs": len(of_seeds)}
-    seen = [len(run.history) * run.settings["data"]["images"]["train"] for run in of_seeds]
-    row["seen"] = max(seen, default=0)
-    row |= {key: np.mean([scores[key] for scores in scored]) for key in ("excess", "psnr")}
-    rows.append(row | {"worst": max(scores["excess"] for scores in scored)})
+for name in ("clutter_long", "clutter_big_long", "clutter_big_long_soap"):
+    done = lessons.find_runs(name, profile)
+    row = {"name": name.removeprefix("clutter_"), "runs": len(done)}
+    seen = [len(run.history) * run.settings["data"]["images"]["train"] for run in done]
+    left = [run.scores["excess"] for run in done] or [np.nan]
+    rows.append(row | {"seen": max(seen, default=0), "excess": np.mean(left), "worst": max(left)})
 columns = {"name": ("model", "{}"), "runs": ("runs", "{}"), "seen": ("pictures seen", "{:,}")}
 columns |= {"excess": ("excess", "{:.4f}"), "worst": ("highest", "{:.4f}")}
-columns["psnr"] = evaluation.COLUMNS["psnr"]
 if "clutter_project_w" in points:
     overtakes = rows[0]["worst"] < points["clutter_project_w"][2]
     here = f"highest {rows[0]['worst']:.4f}, W {points['clutter_project_w'][2]:.4f}"

@@ -175,6 +175,9 @@ axis.set_yticks(range(len(ours)), [row["file"].removesuffix(".h5") for row in ou
 axis.set_title("Change of PSNR (dB)")
 figure.tight_layout()
 
+# %% [markdown]
+# Averages:
+
 # %%
 at_home = np.array([[row["task"] == kind for kind in kinds] for row in ours])
 away = matrix[~at_home]
