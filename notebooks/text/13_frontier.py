@@ -134,6 +134,7 @@ brief = {ALIKE[0]: "step_signs_tiny", "clutter_relu": "step_relu", ALIKE[1]: "st
 brief |= {name: f"{name}_soap" for name in (ALIKE[2], "clutter_big")}
 for name, recipe in brief.items():
     brief[name] = [run.scores["excess"] for run in lessons.find_runs(recipe, profile)]
+brief = {name: values for name, values in brief.items() if values}  # the course has them
 
 # %% [markdown]
 # Above, short trainings with one recipe: SOAP, batches of 16. Below, the long ones, hollow where the recipe is another. Bars reach from the lowest seed to the highest.
