@@ -102,9 +102,12 @@ def read_versions(python):
 
 def write_page(path, rows, before):
     """Write what happened: a table with `rows` under COLUMNS, and the versions that Colab had `before`."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    path.write_text(f"{HEAD.format(before=before)}{table}\n", encoding="utf-8")
+    from denoise_utils import evaluation  # not before: it sets TensorFlow's variables, which the notebooks would inherit
+    from denoise_utils.system import files
+
+    named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    table = evaluation.format_table(named, {name: (name, "{}") for name in COLUMNS})
+    files.write_text(path, f"{HEAD.format(before=before)}{table}\n")
 
 
 def main():

@@ -38,7 +38,6 @@ TITLES = {
 DIVERGED = 1.0  # an excess above it is that of a black or white answer
 NAMES = {"soap": "SOAP", "muon": "Muon", "adam": "Adam"}
 OF_STEPS = ("step", "filters", "steps", "optimizer", "excess", "lowest to highest", "runs")
-TRAINED = 54_000  # pictures in an epoch
 OF_LONG = ("recipe", "pictures seen", "optimizer", "learning rate", "excess", "lowest to highest", "runs")
 OF_RIVALS = ("rival", "optimizer", "learning rate", "excess", "runs")
 PAGE = """# The tied step, varied
@@ -78,6 +77,11 @@ def tell(values: list[float]) -> dict:
     return {"excess": f"{statistics.mean(values):.4f}", "lowest to highest": between, "runs": runs}
 
 
+def tell_optimizer(how) -> dict:
+    """Return what a row says of the optimizer in the settings `how`."""
+    return {"optimizer": NAMES[how.optimizer], "learning rate": f"{how.learning_rate:g}"}
+
+
 def make_page(profile: profiles.Profile) -> str:
     """Return the page, in Markdown."""
     steps = []
@@ -88,16 +92,14 @@ def make_page(profile: profiles.Profile) -> str:
     rivals = []
     short = {name: recipe for name, recipe in recipes.RIVALS.items() if recipe.epochs == 2}
     for name, values in read_runs(short, profile).items():
-        how, whose = short[name].settings, next(one for one in recipes.REFERENCES if name.startswith(f"{one}_"))
-        row = {"rival": whose, "optimizer": NAMES[how.optimizer], "learning rate": f"{how.learning_rate:g}"}
-        rivals.append(row | tell(values))
+        whose = next(one for one in recipes.REFERENCES if name.startswith(f"{one}_"))
+        rivals.append({"rival": whose} | tell_optimizer(short[name].settings) | tell(values))
     longer = {name: one for name, one in (recipes.REFERENCES | recipes.RIVALS).items() if one.epochs > 2}
     long = []
     for name, values in read_runs(longer, profile).items():
-        recipe = longer[name]
-        row = {"recipe": name, "pictures seen": f"{recipe.epochs * TRAINED:,}"}
-        row |= {"optimizer": NAMES[recipe.settings.optimizer], "learning rate": f"{recipe.settings.learning_rate:g}"}
-        long.append(row | tell(values))
+        images = lessons.find_runs(name, profile)[0].settings["data"]["images"]["train"]
+        row = {"recipe": name, "pictures seen": f"{longer[name].epochs * images:,}"}
+        long.append(row | tell_optimizer(longer[name].settings) | tell(values))
     tables = (steps, OF_STEPS), (rivals, OF_RIVALS), (long, OF_LONG)
     return PAGE.format(*(evaluation.format_table(rows, {key: (key, "{}") for key in keys}) for rows, keys in tables))
 
