@@ -102,7 +102,8 @@ def read_versions(python):
 
 def write_page(path, rows, before):
     """Write what happened: a table with `rows` under COLUMNS, and the versions that Colab had `before`."""
-    from denoise_utils import evaluation  # not before: it sets TensorFlow's variables, which the notebooks would inherit
+    # Not before: the package sets TensorFlow's variables, which the notebooks would inherit.
+    from denoise_utils import evaluation
     from denoise_utils.system import files
 
     named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
