@@ -24,6 +24,7 @@ TITLES = {
     "step_signs_12_steps": "both signs",
     "step_signs_20_steps": "both signs",
     "step_signs_24_steps": "both signs",
+    "step_turned": "both signs before a row, every other time of the turned picture",
     "step_signs_again": "both signs, the input's features added again at each step",
     "step_relu_again": "ReLU, the input's features added again at each step",
     "step_signs_scaled": "both signs, a scale and a bias for each step and channel",

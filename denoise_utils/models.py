@@ -121,25 +121,26 @@ def rectifier(signs: bool, negation: str = "shared_negation") -> Callable:
     return lambda x: layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(negate(x))])
 
 
-def _shared_step(filters, steps, separable, context, signs):
-    """Return what each of `steps` steps makes of the features; its layers are the same at every step.
+def _shared_step(filters, steps, separable, context, signs, turned):
+    """Return step(features, number): what each of `steps` steps makes of the features, by the same layers.
 
     It starts small, so that many steps do not blow the features up.
     """
     start = keras.initializers.VarianceScaling(1.2 / steps, "fan_avg", "uniform")
-    if separable:
-        column = layers.Conv2D(filters, (3, 1), padding="same", name="shared_column")
-        row = layers.Conv2D(filters, (1, 3), padding="same", kernel_initializer=start, name="shared_row")
-    else:
-        square = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name="shared")
+    rectify = rectifier(signs)
+    size, name = ((1, turned or 3), "shared_row") if turned or separable else (3, "shared")
+    around = layers.Conv2D(filters, size, padding="same", kernel_initializer=start, name=name)
+    column = layers.Conv2D(filters, (3, 1), padding="same", name="shared_column")
+    turn = layers.Permute((2, 1, 3), name="shared_turn")
     mean = layers.GlobalAveragePooling2D(keepdims=True)
     mix = layers.Dense(filters, use_bias=False, kernel_initializer="zeros", name="shared_context")
-    rectify = rectifier(signs)
 
-    def step(x):
-        rectified = rectify(x)
-        around = row(rectify(column(rectified))) if separable else square(rectified)
-        return layers.Add()([around, mix(mean(rectified))]) if context else around
+    def step(x, number):
+        lying = turned and number % 2
+        rectified = rectify(turn(x) if lying else x)
+        seen = around(rectify(column(rectified)) if separable else rectified)
+        seen = turn(seen) if lying else seen
+        return layers.Add()([seen, mix(mean(rectified))]) if context else seen
 
     return step
 
@@ -152,6 +153,7 @@ def tied_denoiser(
     separable: bool = False,
     context: bool = False,
     signs: bool = False,
+    turned: int = 0,
 ) -> keras.Model:
     """Build a denoiser of any image size that applies one convolution `steps` times.
 
@@ -159,16 +161,17 @@ def tied_denoiser(
     DRRN). Each step adds to the features what the convolution makes of their rectified values
     (pre-activation: He et al. 2016). `separable` takes a column of three pixels and then a row of three
     instead of a square (Szegedy et al. 2016, section 3.2): six parameters for each pair of filters, not nine.
+    `turned` takes a row of so many pixels, and every other time the same of the turned picture, which is a column.
     `context` lets each step see the features' means over the whole image as well (Hu, Shen and Sun 2018; added
     as in Cao et al. 2019), which can tell how strong the noise is. `signs` lets each convolution of a step see
     what ReLU drops, too: ReLU of -x beside ReLU of x (CReLU: Shang et al. 2016, arXiv 1603.05201). `residual`
     adds the output to the input instead of squashing it into [0, 1].
     """
     inputs = layers.Input((None, None, channels))
-    step = _shared_step(filters, steps, separable, context, signs)
+    step = _shared_step(filters, steps, separable, context, signs, turned)
     x = layers.Conv2D(filters, 3, padding="same")(inputs)
-    for _ in range(steps):
-        x = layers.Add()([x, step(x)])
+    for number in range(steps):
+        x = layers.Add()([x, step(x, number)])
     if residual:
         return keras.Model(inputs, corrected(inputs, x, name="readout"), name="tied_denoiser")
     return keras.Model(inputs, to_image(x, channels, name="readout"), name="tied_denoiser")

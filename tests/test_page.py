@@ -81,6 +81,7 @@ REFUSED = {
     "activation elu": (layers.Conv2D, (1, 3), {"padding": "same", "activation": "elu"}),
     "negative_slope": (layers.ReLU, (), {"negative_slope": 0.1}),
     "interpolation bilinear": (layers.UpSampling2D, (2,), {"interpolation": "bilinear"}),
+    "Permute with dims [3, 1, 2]": (layers.Permute, ((3, 1, 2),), {}),
     "MaxPooling2D with strides": (layers.MaxPooling2D, (3,), {"strides": 1, "padding": "same"}),
 }
 

@@ -124,8 +124,8 @@ def model_of_every_kind():
     x = layers.Conv2D(5, (2, 3), padding="same", activation="tanh")(inputs)
     x = layers.BatchNormalization(epsilon=0.01)(x)
     y = layers.MaxPooling2D((3, 2), padding="same")(x)
-    y = layers.UpSampling2D((3, 2))(y)
-    y = layers.Cropping2D(((1, 1), (0, 0)))(y)
+    y = layers.UpSampling2D((2, 3))(layers.Permute((2, 1, 3))(y))
+    y = layers.Cropping2D(((0, 0), (1, 1)))(y)
     z = layers.UpSampling2D(2)(layers.AveragePooling2D(2, padding="valid")(x))
     gate = layers.Dense(5, activation="softplus")(layers.GlobalAveragePooling2D()(x))
     x = layers.Add()(

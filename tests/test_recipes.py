@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -226,7 +227,24 @@ def test_both_signs_reach_both_convolutions_of_a_step(tmp_path, rng):
         assert np.abs(model.predict_on_batch(images) - before).max() > 1e-6
 
 
-@pytest.mark.parametrize("options", [{}, {"separable": True}, {"context": True}, {"residual": True, "channels": 3}])
+def test_turned_step_is_a_row_and_then_the_same_row_of_the_turned_picture(rng):
+    model = models.tied_denoiser(22, 2, signs=True, turned=3)
+    assert model.count_params() == (9 * 22 + 22) + (3 * 44 * 22 + 22) + (9 * 22 + 1) == 3345
+    assert models.tied_denoiser(22, 20, signs=True, turned=3).count_params() == model.count_params()
+    row, both, images = model.get_layer("shared_row"), models.rectifier(True), rng.random((2, 28, 40, 1), np.float32)
+    x = model.get_layer(index=1)(images)
+    x = x + row(both(x))
+    kernel, bias = row.get_weights()
+    column = keras.ops.conv(both(x), kernel.transpose(1, 0, 2, 3), padding="same") + bias
+    assert np.allclose(model.predict_on_batch(images), model.get_layer("readout")(x + column), atol=1e-5)
+
+
+TURNED = {"turned": 5}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"separable": True}, TURNED, TURNED | {"context": True}, {"residual": True, "channels": 3}]
+)
 def test_both_signs_are_saved_loaded_tiled_and_counted(tmp_path, rng, options, monkeypatch):
     model = models.tied_denoiser(6, 3, signs=True, **options)
     saving.save_model(model, tmp_path / "signs.h5", {})

@@ -94,5 +94,5 @@ def _work(recipe):
     options = recipe.options
     if "steps" not in options:
         return 1
-    taps, wide = 6 if options.get("separable") else 9, 2 if options.get("signs") else 1
+    taps, wide = options.get("turned") or (6 if options.get("separable") else 9), 2 if options.get("signs") else 1
     return options["steps"] * options["filters"] ** 2 * taps * wide

@@ -134,6 +134,17 @@ function crop({ cropping: [[top, bottom], [left, right]] }, x) {
   return pick(x, x.height - top - bottom, x.width - left - right, row => row + top, column => column + left);
 }
 
+function turn(layer, x) {
+  const out = tensor(x.width, x.height, x.depth);
+  for (let row = 0; row < x.height; row++) {
+    for (let column = 0; column < x.width; column++) {
+      const from = (row * x.width + column) * x.depth;
+      out.values.set(x.values.subarray(from, from + x.depth), (column * x.height + row) * x.depth);
+    }
+  }
+  return out;
+}
+
 const average = (result, value, number) => result + value / number;
 const LAYERS = {
   Conv2D: convolve,
@@ -147,6 +158,7 @@ const LAYERS = {
   GlobalAveragePooling2D: (layer, x) => pool({ pool_size: [x.height, x.width] }, x, 0, average),
   UpSampling2D: upsample,
   Cropping2D: crop,
+  Permute: turn,
   Flatten: (layer, x) => tensor(1, 1, x.values.length, x.values),
   Dropout: (layer, x) => x,
 };

@@ -31,6 +31,7 @@ KINDS = {  # of layers that network.js runs: the settings that it needs, and the
     "AveragePooling2D": (("pool_size", "padding"), PLAIN),
     "UpSampling2D": (("size",), PLAIN | {"interpolation": ("nearest",)}),
     "Cropping2D": (("cropping",), PLAIN),
+    "Permute": ((), {"dims": ([2, 1, 3],)}),
     "GlobalAveragePooling2D": ((), PLAIN),
     "Flatten": ((), PLAIN),
     "Dropout": ((), {}),  # does nothing in use
