@@ -100,7 +100,7 @@ def load_profile(name: str | None = None) -> Profile:
     name = name or os.environ.get("DENOISE_PROFILE") or "quick"
     root = project_root()
     if name == "full":
-        return Profile(name, None, None, None, 8000, 2000, FULL_GRID, 100, 14, (0, 1, 2), root, root)
+        return Profile(name, None, None, None, 6000, 2000, FULL_GRID, 100, 14, (0, 1, 2), root, root)
     output = root / "build" / name
     if name == "quick":
         return Profile(name, 1500, 100, 200, 600, 100, QUICK_GRID, 6, 4, (0,), root, output)

@@ -216,6 +216,12 @@ here = f"MSE {line['mse']:.4f} of {line['changed']:.0%} of the pixels"
 here += f", {grain['mse']:.4f} of {grain['changed']:.0%}"
 holds = line["changed"] < grain["changed"] and line["mse"] > grain["mse"]
 lessons.claim("a line hits fewer pixels than Gaussian noise, but harder", holds, here, profile)
+peppers = found["salt, pepper .5"]["mse"] / grain["mse"]
+here = f"{peppers:.1f} times"
+lessons.claim("salt and pepper does ten times as much", peppers > 10, here, profile)
+maximum = found["clutter, maximum"]["mse"] / found["clutter"]["mse"]
+here, holds = f"{maximum:.1f} times", 2.5 < maximum < 3.5
+lessons.claim("clutter by maximum does three times that of halving", holds, here, profile)
 
 # %% [markdown]
 # ## Exercises

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 and 04.
 #
-# **It takes** about 7 minutes in the full profile, at most one in the quick one.
+# **It takes** about 5 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -216,7 +216,7 @@ told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items(
 lessons.claim("with 12 filters depth 1 beats depth 2", best[1] < best[2], told, profile)
 
 # %% [markdown]
-# At 12 filters depth 1 leads by about .02, at 16 by hardly anything. More filters help, too. One seed each: small gaps decide nothing.
+# At 12 filters depth 1 leads by about .02, at 16 by .005. More filters help, too. One seed each: small gaps decide nothing.
 #
 # ## The best stands at the edge
 #
@@ -259,7 +259,7 @@ inside = min(best) < min(best[0], best[-1])
 lessons.claim("now the best learning rate lies inside", inside, told, profile)
 
 # %% [markdown]
-# The best three lie within .002: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides nothing. Batches of 16 and 4 epochs are edges again: more steps help. We stop for time; exercise 3 goes on.
+# The best four lie within .01: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides little. Batches of 16 and 4 epochs are edges again: more steps help. We stop for time; exercise 3 goes on.
 #
 # ## Are epochs a setting?
 #

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 to 05.
 #
-# **It takes** about 7 minutes in the full profile, at most one in the quick one.
+# **It takes** about 5 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -69,7 +69,7 @@ profile, seed = lessons.begin(["digit_judge"])
 # %%
 sizes = {"num_train": profile.num_train, "num_val": profile.num_val, "num_test": 1}
 pairs = noise.load_task(task, **sizes, seed=seed)
-some = slice(profile.pick(12_000, None))
+some = slice(profile.pick(9000, None))
 noisy, clean = pairs.train.noisy[some], pairs.train.clean[some]
 val = pairs.val
 floor = float(evaluation.bce_floor(val.clean).mean())
@@ -173,7 +173,7 @@ lessons.claim("it does not overfit", on_val - on_train < 0.1 * on_val, told, pro
 lessons.claim("it underfits", on_train > 0.1 * untouched, told, profile)
 
 # %% [markdown]
-# The gap is small: 2,101 [parameters](GLOSSARY.md#parameter) cannot learn 12,000 pictures by heart. But a large error is left even on pictures that it has seen. That is underfitting: too few epochs, too few parameters, or both. A long training follows.
+# The gap is small: 2,101 [parameters](GLOSSARY.md#parameter) cannot learn 9,000 pictures by heart. But a large error is left even on pictures that it has seen. That is underfitting: too few epochs, too few parameters, or both. A long training follows.
 #
 # ## Is the file the model?
 #

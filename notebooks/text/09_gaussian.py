@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 02, 03 and 06.
 #
-# **It takes** about 7 minutes in the full profile, at most one in the quick one.
+# **It takes** about 5 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -191,7 +191,7 @@ def one_sigma(clean, rng):
 
 
 def fit(model, loss, make_noisy, rng):
-    epochs, steps = profile.pick(8, 1), -(-len(clean) // 64)
+    epochs, steps = profile.pick(6, 1), -(-len(clean) // 64)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(rate), loss)
     for _ in range(epochs):
