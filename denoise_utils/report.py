@@ -1,5 +1,6 @@
 """The parameter-budget report: open every .h5 of a folder, count, have it scored, and lay it out for graders."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,12 @@ TABLES += "ranks that are near each other. budget.csv has more columns."
 
 
 def make_report(
-    folder: str | Path, cap: int, profile: profiles.Profile, report: Report | None = None, others: bool = False
+    folder: str | Path,
+    cap: int,
+    profile: profiles.Profile,
+    report: Report | None = None,
+    others: bool = False,
+    tell: Callable[[str], None] = lambda row: None,
 ) -> Report:
     """Open every .h5 in `folder` and return a Report; nothing is trained.
 
@@ -33,7 +39,7 @@ def make_report(
     canonical one. Each group of models begins with the untouched noisy input and the best of the classical filters,
     tuned on validation images. A file that fails gets a row with its reason. With `others`, the project's own models
     within the cap are scored under their task's other strengths, too, which takes as long again. A `report` that is
-    given is filled row by row: what was scored is in it if this is stopped.
+    given is filled row by row: what was scored is in it if this is stopped. `tell(row)` hears of each row, in words.
     """
     report, groups, unreadable = report or Report(cap), {}, []
     for path in saving.find_models(folder):
@@ -50,7 +56,7 @@ def make_report(
     try:
         for _, entries in sorted(groups.items()):  # of a task, the canonical noise first
             entries.sort(key=lambda entry: entry.row["parameters"])
-            _add_task(report, entries, judge, profile)
+            _add_task(report, entries, judge, profile, tell)
             if others and is_ours(folder, profile):
                 _add_other_strengths(report, entries, judge, profile)
     finally:
@@ -58,7 +64,7 @@ def make_report(
     return report
 
 
-def _add_task(report, entries, judge, profile):
+def _add_task(report, entries, judge, profile, tell):
     """Add the rows and the sheets of one task and noise; where its data is not here, its models without scores."""
     about = {key: entries[0].row[key] for key in ("task", "noise")}
     task = about["task"]
@@ -71,6 +77,7 @@ def _add_task(report, entries, judge, profile):
         return
     for found in scoring.score_task(entries, task_data, about, judge):
         report.rows.append(found.row)
+        tell(f"{task}: {found.row['file']}")
         if found.sheet:
             report.sheets[found.row["file"]] = found.sheet
 

@@ -25,7 +25,6 @@ sys.path.insert(0, str(ROOT))  # this project's package, whichever is installed
 from denoise_utils.system import files
 
 SLOWEST = 10  # cells that are named at the end
-TIMING = '# %% tags=["timing"]'  # a cell that measures time
 
 
 class Failed(Exception):
@@ -66,7 +65,7 @@ async def execute(path, position, started, solved, folder):
 
 async def execute_all(paths, at_once, solved, folder):
     """Execute notebooks, `at_once` at a time, those that measure time alone and last; return what all cells took."""
-    started, alone = time.perf_counter(), [path for path in paths if TIMING in path.read_text("utf-8")]
+    started, alone = time.perf_counter(), [path for path in paths if minutes.measures_time(path)]
     found = []
     for some, number in (([path for path in paths if path not in alone], at_once), (alone, 1)):
         positions = {path: f"[{paths.index(path) + 1}/{len(paths)}]" for path in some}

@@ -12,6 +12,7 @@ NAME = "reports/minutes.csv"
 FIELDS = ("notebook", "full", "training", "quick")
 TOGETHER = "together"  # the row of the whole set, with some notebooks side by side
 TAKES = re.compile(r"(\*\*It takes\*\* about )\d+ minutes?(?= in the full profile)")  # in a lesson's first cell
+TIMING = '# %% tags=["timing"]'  # a cell that measures time: its notebook is executed alone
 TRAINS = "trains"  # the tag of a cell that trains, or shows what one has trained
 
 
@@ -29,6 +30,11 @@ def trains(cell):
     return TRAINS in cell.metadata.get("tags", [])
 
 
+def measures_time(path):
+    """Tell whether the notebook whose text is at `path` measures time."""
+    return TIMING in path.read_text("utf-8")
+
+
 def read(root):
     """Return {notebook: {column: minutes, as text}} of the project in the folder `root`; {} before any was recorded."""
     path = root / NAME
@@ -41,8 +47,8 @@ def read(root):
 def record(root, profile, cells, at_once, whole=None):
     """Write the minutes of the notebooks that were executed in place of those that they took before.
 
-    `cells` are what their cells took (Took), with `at_once` notebooks side by side, so that a training of all takes a
-    share of theirs; `whole` are the seconds of all notebooks, if all were executed.
+    `cells` are what their cells took (Took), with `at_once` notebooks side by side but for those that measure time,
+    so that a training of all takes a share of theirs; `whole` are the seconds of all notebooks, if all were executed.
     """
     rows, names = read(root), sorted({cell.notebook for cell in cells})
     together = rows.pop(TOGETHER, {})
@@ -53,7 +59,9 @@ def record(root, profile, cells, at_once, whole=None):
             trained = (cell.seconds for cell in cells if cell.notebook == name and cell.trains)
             rows[name]["training"] = _minutes(trained)
     if profile == "full":
-        together["training"] = _minutes(60 * float(row.get("training") or 0) / at_once for row in rows.values())
+        alone = {path.stem for path in (root / "notebooks" / "text").glob("*.py") if measures_time(path)}
+        shares = {name: 1 if name in alone else at_once for name in rows}
+        together["training"] = _minutes(60 * float(rows[name].get("training") or 0) / shares[name] for name in rows)
     if whole:
         together[profile] = _minutes([whole])
     text = io.StringIO()
