@@ -84,8 +84,10 @@ def test_only_reference_and_judge_are_exempt(tmp_path):
     tiny = profiles.load_profile("tiny")
     for number, role in enumerate(["Capped", None, ["x"], "reference "]):
         save(tmp_path, f"over_{number}", models.capped_autoencoder(40, 2), task="clutter", role=role)
-    found = report.make_report(tmp_path, profiles.CAP, tiny)
+    told = []
+    found = report.make_report(tmp_path, profiles.CAP, tiny, tell=told.append)
     assert [row["verdict"] for row in found.models] == ["OVER"] * 4 and found.exit_code == 1
+    assert told == [f"clutter: {row['file']}" for row in found.rows]
 
 
 def write_odd_card(path, kind):

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 1. Load data: what do we have, and can we trust it?
 #
-# Every result of this course rests on three sets of pictures: to learn from (**train**), to choose with (**val**, for [validation](GLOSSARY.md#validation-set)), and to be judged by at the very end (**test**). Many projects fail here, without an error. So ask what an accountant would ask. How many are there? What values do they hold? Do the sets overlap?
+# Every result here rests on three sets of pictures. You learn from **train**, and choose with **val**, for [validation](GLOSSARY.md#validation-set). You are judged by **test**, at the very end. Many projects fail here, without an error. Ask as an accountant: how many are there? What values do they hold? Do the sets overlap?
 #
 # **You will learn** to check shapes, ranges and splits before you train, and never to open a pickle from a stranger.
 #
@@ -137,6 +137,8 @@ lessons.claim("four pixels of five of a digit are black", abs(black - 0.8) < 0.0
 
 # %% [markdown]
 # ## Are the classes balanced?
+#
+# **Predict:** what share has the rarest digit?
 #
 # If nine pictures of ten were ones, a model that knows ones would look good.
 

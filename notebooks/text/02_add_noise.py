@@ -75,7 +75,7 @@ print(f"{len(clean):,} digits, {len(garments):,} garments ({label})")
 # %% [markdown]
 # ## Clutter: the assignment's own noise
 #
-# Lay a random garment over each digit and halve the sum, so that it stays in the range from 0 to 1:
+# [Clutter](GLOSSARY.md#clutter): lay a random garment over each digit and halve the sum, so that it stays in the range from 0 to 1:
 #
 # $$\text{noisy} = \frac{\text{clean} + \text{garment}}{2}$$
 #
@@ -104,7 +104,7 @@ rows = {"clean": clean[:10]} | {name: mixed[:10] for name, mixed in mixes.items(
 figure = plots.show_images(rows, clean[:10], label=label)
 
 # %% [markdown]
-# Only from the first: it loses nothing but half the brightness. In the others, a stroke on bright cloth is gone, white on white. A model for [clutter](GLOSSARY.md#clutter) must tell strokes from cloth, because garments are as smooth as digits.
+# Only from the first: it loses nothing but half the brightness. In the others, a stroke on bright cloth is gone, white on white. A model for clutter must tell strokes from cloth, because garments are as smooth as digits.
 #
 # ## Marks
 #
@@ -124,7 +124,7 @@ print("same as the helper:", np.array_equal(marked, noise.add_watermark(clean, 1
 # %% [markdown]
 # ## A line
 #
-# Project O draws one white row over every even picture and one white column over every odd one, somewhere near the middle: $\text{noisy}_{rc} = 1\ \forall c$, or $\forall r$.
+# Project O draws a white row over every even picture, and a white column over every odd one. They lie near the middle: $\text{noisy}_{rc} = 1\ \forall c$, or $\forall r$.
 
 # %%
 rng = np.random.default_rng(seed)
@@ -207,7 +207,7 @@ columns["changed"] = ("pixels changed", "{:.0%}")
 Markdown(evaluation.format_table(rows, columns, f"{label}, {len(clean):,} validation pictures"))
 
 # %% [markdown]
-# Salt and pepper does more than ten times the damage of Gaussian noise of .2. Masking hits half of the pixels and changes 10 %: most were black. Clutter by maximum or clipping does three times that of halving. And compare the line with Gaussian noise of .2. The line hits fewer than 4 % of the pixels, yet it does more damage: one error of 1 weighs as much as a hundred errors of .1.
+# Salt and pepper does more than ten times the damage of Gaussian noise of .2. Masking hits half of the pixels and changes 10 %: most were black. Clutter by maximum or clipping does three times that of halving. And compare the line with Gaussian noise of .2. The line hits fewer than 4 % of the pixels, yet it does more damage. One error of 1 weighs as much as a hundred of .1.
 
 # %%
 found = {row["name"]: row for row in rows}

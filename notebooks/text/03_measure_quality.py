@@ -322,7 +322,7 @@ with np.errstate(all="ignore"):  # the broken one divides by zero
 # %% [markdown]
 # ### Exercise 3 (open): a measure of your own
 #
-# A dim digit, or one behind a veil, is easy to read, and yet PSNR mostly prefers a *different* digit. Write `my_measure(images, clean)`, higher is better, shape (N,). On at least 95 of 100 pictures it must put each of these above the different digit: the digit at a fifth of its brightness, behind a veil, and in light grain. Leave the judge out.
+# A dim digit, or one behind a veil, is easy to read, and yet PSNR mostly prefers a *different* digit. Write `my_measure(images, clean)`, higher is better, shape (N,). On 95 of 100 pictures, the digit in three forms must rank above the different one: at a fifth of its brightness, behind a veil, in light grain. Leave the judge out.
 
 
 # %% tags=["exercise"]

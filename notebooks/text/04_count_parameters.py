@@ -210,7 +210,7 @@ for times in (1, 4, 16):
 #
 # ## Two ways to count wrongly
 #
-# Batch normalisation keeps four numbers for each channel: a scale and a shift, which are trained, and a mean and a variance, which are not. The model needs all. And a model that is not built has no weights yet.
+# Batch normalisation keeps four numbers for each channel. A scale and a shift are trained, a mean and a variance are not. The model needs all. And a model that is not built has no weights yet.
 
 # %%
 inputs = layers.Input((28, 28, 1))

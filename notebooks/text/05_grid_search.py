@@ -176,6 +176,9 @@ def ten_best(log):
     return Markdown(evaluation.format_table(rows, columns, pairs.label))
 
 
+steps = {"batch_size": min(grid["batch_size"]), "epochs": max(grid["epochs"])}
+told = ", ".join(f"{axis} {log[0][axis]}" for axis in steps)
+lessons.claim("the best took the most steps", steps.items() <= log[0].items(), told, profile)
 ten_best(log)
 
 # %% [markdown]
@@ -210,10 +213,13 @@ def heat_map(log, down, across):
 # %% tags=["trains"]
 # Figure: a map of the excess, depth down and filters across.
 heat_map(log, "depth", "filters")
-of_12 = [row for row in log if row["filters"] == 12]
-best = {depth: min(row["excess"] for row in of_12 if row["depth"] == depth) for depth in (1, 2)}
-told = ", ".join(f"depth {depth}: {excess:.4f}" for depth, excess in best.items())
-lessons.claim("with 12 filters depth 1 beats depth 2", best[1] < best[2], told, profile)
+best = {(row["filters"], row["depth"]): row["excess"] for row in reversed(log)}  # the best last
+shallow, deep = best[12, 1], [best[12, depth] for depth in profile.pick((2, 3), (2,))]
+told = f"{shallow:.4f}; " + ", ".join(f"{excess:.4f}" for excess in deep)
+lessons.claim("with 12 filters depth 1 beats all deeper", shallow < min(deep), told, profile)
+wider = [best[filters, 1] for filters in profile.pick((12, 16, 20), (12, 20))]
+told = ", ".join(f"{excess:.4f}" for excess in wider)
+lessons.claim("more filters help", wider == sorted(wider, reverse=True), told, profile)
 
 # %% [markdown]
 # At 12 filters depth 1 leads by about .02, at 16 by .005. More filters help, too. One seed each: small gaps decide nothing.
@@ -257,6 +263,10 @@ best = [min(r["excess"] for r in extended if r["learning_rate"] == rate) for rat
 told = f"excess {', '.join(f'{excess:.4f}' for excess in best)}"
 inside = min(best) < min(best[0], best[-1])
 lessons.claim("now the best learning rate lies inside", inside, told, profile)
+four = {row["excess"]: row["learning_rate"] for row in extended[:4]}
+near = max(four) - min(four) < 0.01 and {*four.values()} == {4e-3, 1.6e-2}
+told = f"{min(four):.4f} to {max(four):.4f}"
+lessons.claim("the best four, of rates .004 and .016, lie within .01", near, told, profile)
 
 # %% [markdown]
 # The best four lie within .01: rates of .004 and .016, batches of 16 and 32. So the best rate lies inside, on a plateau where one seed decides little. Batches of 16 and 4 epochs are edges again: more steps help. We stop for time; exercise 3 goes on.
@@ -280,7 +290,7 @@ lessons.claim("short and long agree in the epochs of both", apart < 1e-6, told, 
 #
 # ## The same, but it survives a kill
 #
-# Stop your search, and it starts from nothing. `search.search` keeps a ledger, one file for each finished trial. Called again, it trains only what is missing.
+# Stop your search, and it starts from nothing. `search.search` keeps a ledger, one file for each finished trial. Called again, it trains only what is missing. **Predict:** what?
 
 # %% tags=["trains"]
 same = {"filters": profile.pick([12, 20], [12]), "depth": [1], "optimizer": ["adam"]}

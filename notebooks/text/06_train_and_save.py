@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 6. Train and save: from fit to file
 #
-# Now you train the course's own model, with its best [epoch](GLOSSARY.md#epoch) in a file. Was it luck? Does it over- or underfit? Does the file do what the model did?
+# Now train the course's own model, with its best [epoch](GLOSSARY.md#epoch) in a file. Was it luck? Does it over- or underfit? Does the file do what the model did?
 #
 # **You will learn** `EarlyStopping` and `ModelCheckpoint`, to read training curves, to compare over three seeds, and to check a saved file.
 #
@@ -140,7 +140,7 @@ print(f"validation loss {losses['val_loss'][best]:.4f}")
 # Figure: training and validation loss fall together towards a dotted floor and stay above.
 figure, axes = plt.subplots(figsize=(7, 3.4))
 epochs = np.arange(1, len(losses["loss"]) + 1)
-for key, name, side in (("loss", "training", "bottom"), ("val_loss", "validation", "top")):
+for key, name, side in (("loss", "training", "top"), ("val_loss", "validation", "bottom")):
     (line,) = axes.plot(epochs, losses[key])
     end = (epochs[-1], losses[key][-1])
     axes.annotate(f" {name}", end, va=side, color=line.get_color())
@@ -149,9 +149,12 @@ axes.annotate("floor", (1.2, floor), va="bottom")
 axes.plot(best + 1, losses["val_loss"][best], "ko")
 axes.set(xlabel="epoch", ylabel="BCE (nats per pixel)", xlim=(1, epochs[-1] + 2))
 figure.tight_layout()
+last = losses["loss"][-1], losses["val_loss"][-1]
+told = "training {:.4f}, validation {:.4f}".format(*last)
+lessons.claim("at the end the training loss is lower", last[0] < last[1], told, profile)
 
 # %% [markdown]
-# The validation loss: the training loss averages over an epoch in which the weights still improve. Both still fall at the end: nothing to stop.
+# The training loss. At first it is higher: it averages over an epoch in which weights still improve. Both still fall: nothing to stop.
 #
 # ## Over- or underfitting?
 #
@@ -177,7 +180,7 @@ lessons.claim("it underfits", on_train > 0.1 * untouched, told, profile)
 #
 # ## Is the file the model?
 #
-# The cell asks another Python process, which knows only the file.
+# Another Python process gets only the file. **Predict:** how far apart are the answers?
 
 # %% tags=["trains"]
 probe = f"{folder.name}/probe.npy"
@@ -354,7 +357,7 @@ lessons.check(answer_2, denoises, "An .h5? Of the best epoch? Legal? Trained for
 # %% [markdown]
 # ### Exercise 3 (open): less is more
 #
-# Leave at most twice the baseline's mean excess (in a short run: less than project C's best seed) with a model of your own, at most 1,000 parameters, for pictures of 28 x 28. Architecture, [learning rate](GLOSSARY.md#learning-rate), batch size and epochs are yours.
+# Leave at most twice the baseline's mean excess with at most 1,000 parameters, for pictures of 28 x 28. (In a short run: less than project C's best seed.) Architecture, [learning rate](GLOSSARY.md#learning-rate), batch size and epochs are yours.
 
 # %% tags=["exercise"]
 answer_3 = ...  # your trained keras.Model
@@ -380,7 +383,7 @@ lessons.check(lambda: answer_3, is_small_and_good, hint)
 # - `EarlyStopping` restores the best weights; `ModelCheckpoint` writes them to a file.
 # - Over- and underfitting are measured on both sets.
 # - "Better" needs seeds: means must differ by clearly more than the spread.
-# - The file is the model: another process gets the same pictures. `model.save(path)` writes one too.
+# - The file is the model: another process gets the same. `model.save(path)` writes one too.
 #
 # **References**
 #

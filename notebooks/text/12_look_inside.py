@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 00, 03 and 11.
 #
-# **It takes** about 4 minutes in the full profile, one in the quick one.
+# **It takes** about 3 minutes in the full profile, one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -198,7 +198,7 @@ decoder = keras.Sequential([layers.Dense(256, "relu"), layers.Dense(784, "sigmoi
 decoder.add(layers.Reshape((28, 28, 1)))
 autoencoder = keras.Sequential([keras.Input((28, 28, 1)), encoder, decoder])
 autoencoder.compile("adam", "binary_crossentropy")
-_ = autoencoder.fit(train.clean, train.clean, batch_size=32, epochs=profile.pick(20, 8), verbose=0)
+_ = autoencoder.fit(train.clean, train.clean, batch_size=32, epochs=profile.pick(20, 8), verbose=2)
 
 # %% [markdown]
 # Titles tell what the [judge](GLOSSARY.md#judge) reads.

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03 and 04, and the models of the course.
 #
-# **It takes** about 15 minutes in the full profile, at most one in the quick one.
+# **It takes** about 17 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -42,7 +42,7 @@ lessons.start_keras()  # some seconds, and none of TensorFlow's remarks
 # %% [markdown]
 # ## Begin
 #
-# Every model in `models/` is loaded: in a quick run your own, or, where you have none yet, the course's.
+# Every model in `models/` is loaded: in a quick run your own, else the course's.
 
 # %%
 import types
@@ -84,12 +84,17 @@ print(f"stored {stored}, trained {trained}; Keras says {small.count_params()}")
 #
 # **Predict:** a file of 3,600 float32 numbers has at least how many kilobytes?
 
+
 # %%
+def tell(row):
+    print(f"\r{row:60}", end="", flush=True)
+
+
 folder = lessons.find_model(f"{task}_cap_baseline", profile).parent  # yours, or the course's
-found = report.make_report(folder, profiles.CAP, profile)
+found = report.make_report(folder, profiles.CAP, profile, tell=tell)
 report.write_report(found, profile.reports)
 capped = [row for row in found.capped if "psnr" in row]
-print(f"{len(found.models)} files; {len(capped)} must keep to {found.cap:,} parameters")
+print(f"\n{len(found.models)} files; {len(capped)} must keep to {found.cap:,} parameters")
 print("over the cap:", [row["file"] for row in found.over] or "none")
 print("unreadable:", [row["file"] for row in found.failed] or "none")
 largest = max(capped, key=lambda row: row["kilobytes"])
@@ -154,8 +159,14 @@ def gain(answer, one):
     return np.mean(evaluation.psnr(answer, one.clean) - evaluation.psnr(one.noisy, one.clean))
 
 
-loaded = {row["file"]: saving.load_model(folder / row["file"]) for row in ours}
-answers = [[evaluation.predict(one, g.noisy) for g in grounds.values()] for one in loaded.values()]
+# %% [markdown]
+# Every model meets every noise:
+
+# %%
+loaded, answers = {row["file"]: saving.load_model(folder / row["file"]) for row in ours}, []
+for file, one in loaded.items():
+    tell(file)
+    answers.append([evaluation.predict(one, ground.noisy) for ground in grounds.values()])
 matrix = np.array([[*map(gain, row, grounds.values())] for row in answers])
 
 # %% [markdown]

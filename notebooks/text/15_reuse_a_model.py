@@ -15,7 +15,7 @@
 #
 # **You need** notebook 06, and the models of the course.
 #
-# **It takes** about 2 minutes in the full profile, at most one in the quick one.
+# **It takes** about 3 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
@@ -181,6 +181,7 @@ starts["from scratch"] = lambda: keras.models.clone_model(model)  # new random w
 found = {name: [] for name in starts}
 for name, start in starts.items():
     for number in profile.seeds:
+        print(f"\r{name}, seed {number} ...   ", end="", flush=True)
         keras.utils.set_random_seed(number)
         tuned = start()
         tuned.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy")
