@@ -134,8 +134,8 @@ RIVALS["clutter_big_long"] = replace(REFERENCES["clutter_big"], epochs=REFERENCE
 RIVALS["clutter_big_long_soap"] = replace(REFERENCES["clutter_big"], settings=SOAP)
 # clutter_small at the learning rate that was the best after 108,000 images; and with three quarters of its arithmetic.
 RIVALS["clutter_double_rate"] = replace(STEPS["step_signs_double_rate"], epochs=12)
-RIVALS["clutter_turned"] = Recipe("clutter", TURNED, epochs=12)
 RIVALS["clutter_12_steps"] = replace(RIVALS["clutter_double_rate"], options=SIGNS | {"steps": 12})
+RIVALS["clutter_turned"] = replace(STEPS["step_turned"], epochs=RECIPES["clutter_small"].epochs)
 
 # In the order in which they are trained, if all are.
 ALL = RECIPES | REFERENCES | STEPS | RIVALS

@@ -114,35 +114,29 @@ function pool(layer, x, begin, combine) {
   return out;
 }
 
-// Returns the tensor whose pixel (row, column) is that of x at (fromRow(row), fromColumn(column)).
-function pick(x, height, width, fromRow, fromColumn) {
+// Returns the tensor whose pixel at (row, column) is that of x at from(row, column).
+function pick(x, height, width, from) {
   const out = tensor(height, width, x.depth);
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      const from = (fromRow(row) * x.width + fromColumn(column)) * x.depth;
-      out.values.set(x.values.subarray(from, from + x.depth), (row * width + column) * x.depth);
+      const [down, across] = from(row, column), start = (down * x.width + across) * x.depth;
+      out.values.set(x.values.subarray(start, start + x.depth), (row * width + column) * x.depth);
     }
   }
   return out;
 }
 
 function upsample({ size: [down, across] }, x) {
-  return pick(x, x.height * down, x.width * across, row => Math.floor(row / down), column => Math.floor(column / across));
+  const from = (row, column) => [Math.floor(row / down), Math.floor(column / across)];
+  return pick(x, x.height * down, x.width * across, from);
 }
 
 function crop({ cropping: [[top, bottom], [left, right]] }, x) {
-  return pick(x, x.height - top - bottom, x.width - left - right, row => row + top, column => column + left);
+  return pick(x, x.height - top - bottom, x.width - left - right, (row, column) => [row + top, column + left]);
 }
 
 function turn(layer, x) {
-  const out = tensor(x.width, x.height, x.depth);
-  for (let row = 0; row < x.height; row++) {
-    for (let column = 0; column < x.width; column++) {
-      const from = (row * x.width + column) * x.depth;
-      out.values.set(x.values.subarray(from, from + x.depth), (column * x.height + row) * x.depth);
-    }
-  }
-  return out;
+  return pick(x, x.width, x.height, (row, column) => [column, row]);
 }
 
 const average = (result, value, number) => result + value / number;
