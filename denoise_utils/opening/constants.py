@@ -165,17 +165,26 @@ def _find_slices(middle, spread, same, constant, near):
         whole = _is_constant(spread, middle, same, (axis,))
         if whole.any():
             blur = np.compress(whole, spread, axis=axis).max(axis=others, keepdims=True)
-            found.append(_round(np.compress(whole, middle, axis=axis), blur))
+            found.append(_round(np.compress(whole, middle, axis=axis), blur, others))
             np.moveaxis(constant, axis, 0)[whole] = True
     return found
 
 
-def _round(values, blur):
-    """Return numbers rounded so that those are equal which images blur into each other."""
+def _round(values, blur, axes=None):
+    """Return numbers rounded so that those are equal which images blur into each other.
+
+    Along `axes` the steps of the rounding lie around the middle of the numbers: else chance would decide, where all
+    lie near the border of two steps, which of the two each becomes.
+    """
     mantissas, exponents = np.frexp(values)
     values = np.ldexp(np.round(mantissas * 2**DIGITS) / 2**DIGITS, exponents)
     step = 2 * np.asarray(blur)
-    return np.where(step > EXACT, np.round(values / np.maximum(step, EXACT)) * step, values)
+    if not (step > EXACT).any():
+        return values
+    middle = (values.max(axis=axes, keepdims=True) + values.min(axis=axes, keepdims=True)) / 2
+    width = np.maximum(step, EXACT)
+    rounded = (np.round((values - middle) / width) + np.round(middle / width)) * width
+    return np.where(step > EXACT, rounded, values)
 
 
 def _count_phrases(part, seen):
