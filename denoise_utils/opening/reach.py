@@ -6,7 +6,6 @@ same steps as the whole picture; the second, in a tile of known sides, how far f
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 from denoise_utils.opening import graph
 from denoise_utils.opening.layers import TABLE
@@ -43,12 +42,14 @@ def find_reach(config, shape):
     numbers = max(math.prod(one.shape) for one in found.values()) / (tile[0] * tile[1])
     sides = found[end.number].sides
     cuts = [max(sides[number].left, sides[number].right) for number in free] if sides else []
+    if any(side.along != number for number, side in enumerate(sides)):
+        whole = whole or "output"
     return Reach(multiple, max(cuts, default=0), numbers, whole if free else "")
 
 
 def _walk(made, start, shape):
     """Return (what is Seen of each tensor, the first layer that sees the whole picture) for an input of `shape`."""
-    found, whole = {start.number: Seen(shape, tuple(Side(side, Fraction(1)) for side in shape[:2]))}, ""
+    found, whole = {start.number: Seen(shape, tuple(Side(side, along=n) for n, side in enumerate(shape[:2])))}, ""
     for call in made:
         if not all(number in found for number in call.inputs):  # of a model inside, on an input of its own
             continue

@@ -12,7 +12,7 @@ output but for its activation, near enough to find what no input changes. The ru
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from denoise_utils.opening.layers import kinds
@@ -22,13 +22,19 @@ from denoise_utils.opening.layers import kinds
 class Side:
     """One side of a tensor inside a tile: its `length`, None while it is not known; what a step of it means.
 
-    The first `left` numbers and the last `right` ones are not those of the whole picture, if a cut is there.
+    The first `left` numbers and the last `right` ones are not those of the whole picture, if a cut is there. A layer
+    that turns the picture changes which side of the model's input it lies `along`.
     """
 
     length: int | None
     scale: Fraction = Fraction(1)  # pixels of the model's input
     left: int = 0
     right: int = 0
+    along: int = 0
+
+    def change(self, **parts):
+        """Return the side with some of its parts changed."""
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,12 @@ def see_nothing_beside(config, *inputs):
     images = [one.sides for one in inputs if one.sides]
     if any(left.scale != right.scale for one in images for left, right in zip(images[0], one, strict=True)):
         raise ValueError("inputs of different scales, which fit each other in pictures of one size only")
-    merged = (
-        Side(each[0].length, each[0].scale, max(one.left for one in each), max(one.right for one in each))
+    merged = tuple(
+        each[0].change(left=max(one.left for one in each), right=max(one.right for one in each))
         for each in zip(*images, strict=True)
     )
-    return tuple(merged), False
+    turned = any(one.along != side.along for sides in images for one, side in zip(sides, merged, strict=True))
+    return merged, turned  # a picture beside itself, turned: what belongs together lies far apart
 
 
 def see_axis(config, image):

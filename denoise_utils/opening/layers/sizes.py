@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from denoise_utils.opening.layers import compute, entry, kinds
-from denoise_utils.opening.layers.entry import Entry, Side
+from denoise_utils.opening.layers.entry import Entry
 from denoise_utils.opening.layers.windows import see_windows, slide_all
 
 FORMAT = {"data_format": kinds.FORMAT}
@@ -47,7 +47,8 @@ def _see_upsampling(config, image):
 def _grow(side, times, far):
     far = far if times > 1 else 0
     length = side.length and side.length * times
-    return Side(length, side.scale / times, *(times * (wrong + far) for wrong in (side.left, side.right)))
+    left, right = (times * (wrong + far) for wrong in (side.left, side.right))
+    return side.change(length=length, scale=side.scale / times, left=left, right=right)
 
 
 def _resizing(config, shape):
@@ -79,7 +80,7 @@ def _edges(name, sign):
 def _move(side, before, after):
     """Return a Side with so many numbers more, or less, at its edges: what is added is not the picture's."""
     length = side.length and side.length + before + after
-    return Side(length, side.scale, max(side.left + before, 0), max(side.right + after, 0))
+    return side.change(length=length, left=max(side.left + before, 0), right=max(side.right + after, 0))
 
 
 def _size(shape):
@@ -105,6 +106,13 @@ def _permute(config, shape):
     if sorted(config["dims"]) != list(range(1, len(shape) + 1)):
         raise ValueError(f"the permutation {config['dims']} of {len(shape)} dimensions")
     return tuple(shape[dim - 1] for dim in config["dims"]), []
+
+
+def _see_turned(config, image):
+    """Follow the reach of a layer that exchanges axes: an image whose channels stay the last is the same, or turned."""
+    if list(config["dims"]) not in ([1, 2, 3], [2, 1, 3]):
+        return (), True
+    return tuple(image.sides[dim - 1] for dim in config["dims"][:2] if image.sides), False
 
 
 GLOBAL = FORMAT | {"keepdims": SWITCH}
@@ -140,5 +148,5 @@ LAYERS = {
     "Cropping2D": Entry(FORMAT | {"cropping": kinds.edges()}, *_edges("cropping", -1), compute.last(compute.crop)),
     "Flatten": Entry(FORMAT, _flatten, entry.see_all_resized, compute.flatten),
     "Reshape": Entry({"target_shape": kinds.wholes(-1)}, _reshape, entry.see_all_resized, compute.reshape),
-    "Permute": Entry({"dims": kinds.wholes(1, 10)}, _permute, entry.see_all_resized, compute.permute),
+    "Permute": Entry({"dims": kinds.wholes(1, 10)}, _permute, _see_turned, compute.permute),
 }
