@@ -28,7 +28,7 @@ import importlib.util
 import os
 import platform
 
-__version__ = "1.2.3"
+__version__ = "1.3.0"
 __all__ = [
     "baselines",
     "data",

@@ -154,6 +154,7 @@ def tied_denoiser(
     context: bool = False,
     signs: bool = False,
     turned: int = 0,
+    readout_bias: bool = True,
 ) -> keras.Model:
     """Build a denoiser of any image size that applies one convolution `steps` times.
 
@@ -165,7 +166,8 @@ def tied_denoiser(
     `context` lets each step see the features' means over the whole image as well (Hu, Shen and Sun 2018; added
     as in Cao et al. 2019), which can tell how strong the noise is. `signs` lets each convolution of a step see
     what ReLU drops, too: ReLU of -x beside ReLU of x (CReLU: Shang et al. 2016, arXiv 1603.05201). `residual`
-    adds the output to the input instead of squashing it into [0, 1].
+    adds the output to the input instead of squashing it into [0, 1]. Without `readout_bias` the last convolution has
+    no number of its own for each channel: 18 filters with rows of five have 3,600 parameters so.
     """
     inputs = layers.Input((None, None, channels))
     step = _shared_step(filters, steps, separable, context, signs, turned)
@@ -174,7 +176,7 @@ def tied_denoiser(
         x = layers.Add()([x, step(x, number)])
     if residual:
         return keras.Model(inputs, corrected(inputs, x, name="readout"), name="tied_denoiser")
-    return keras.Model(inputs, to_image(x, channels, name="readout"), name="tied_denoiser")
+    return keras.Model(inputs, to_image(x, channels, name="readout", use_bias=readout_bias), name="tied_denoiser")
 
 
 def digit_judge() -> keras.Model:

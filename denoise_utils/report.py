@@ -194,17 +194,23 @@ LANDING = {  # the lines of the README's table: what each is made of, task by ta
 
 def landing(rows: list[dict]) -> str:
     """Return the README's table from the report's rows: ours beside the older projects', a column for each noise."""
-    columns = {"name": ("model", "{}"), "parameters": table.PARAMETERS, "multiplications": table.MULTIPLICATIONS}
+    costs = {"parameters": table.PARAMETERS, "multiplications": table.MULTIPLICATIONS}
+    columns = {"name": ("model", "{}")} | {key: (title, "{:}") for key, (title, _) in costs.items()}  # to the right
     columns |= {task: (task, "{}") for task in LANDING[table.NOISY]}
     lines = []
     for name, names in LANDING.items():
         found = {task: _find_row(rows, task, file) for task, file in names.items()}
         found = {task: row for task, row in found.items() if row}
         if found:
-            model = next(iter(found.values()))
-            line = {"name": name} | {key: model.get(key) for key in ("parameters", "multiplications")}
+            line = {"name": name} | {key: _range(found.values(), key, layout) for key, (_, layout) in costs.items()}
             lines.append(line | {task: _in_short(row) for task, row in found.items()})
     return evaluation.format_table(lines, columns)
+
+
+def _range(rows, key, layout):
+    """Return a cost of some models, from the lowest to the highest; None if no row has one."""
+    values = sorted({row[key] for row in rows if row.get(key) is not None})
+    return " to ".join(layout.format(value) for value in dict.fromkeys((values[0], values[-1]))) if values else None
 
 
 def _find_row(rows, task, file):

@@ -83,7 +83,7 @@ def test_a_model_is_fetched_from_the_repository_or_the_way_out_is_named(tmp_path
 
     monkeypatch.setattr(lessons, "repository", lambda: "https://github.com/someone/course")
     monkeypatch.setattr(urllib.request, "urlopen", answer)
-    assert lessons.load_model("clutter_small", profile).count_params() == 3409
+    assert lessons.load_model("clutter_small", profile).count_params() == 3345
     assert asked == ["https://raw.githubusercontent.com/someone/course/main/models/clutter_small.h5"]
 
 

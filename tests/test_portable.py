@@ -23,6 +23,7 @@ import compatibility
 BUILDERS = {
     "capped": lambda: models.capped_autoencoder(8, 2),
     "tied": lambda: models.tied_denoiser(6, 3, separable=True, signs=True, context=True),
+    "turned": lambda: models.tied_denoiser(6, 4, signs=True, turned=3),
     "residual": lambda: models.tied_denoiser(6, 2, channels=3, residual=True),
     "unet": lambda: models.unet(4),
     "gated": lambda: models.gated_autoencoder(4),

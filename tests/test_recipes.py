@@ -33,15 +33,17 @@ def test_relu_and_square_differ_in_their_step_alone():
     assert "separable" not in square.options and relu.options["separable"]
 
 
-def test_long_is_clutter_small_but_for_its_length():
-    ours, long = recipes.RECIPES["clutter_small"], recipes.REFERENCES["clutter_long"]
-    assert ours == replace(long, epochs=ours.epochs) and long.epochs > ours.epochs
+def test_five_is_clutter_long_but_for_its_length():
+    five, long = recipes.RIVALS["clutter_five"], recipes.REFERENCES["clutter_long"]
+    assert five == replace(long, epochs=five.epochs) and long.epochs == 2 * five.epochs
+    assert recipes.builder(long, profiles.load_profile("full"))().count_params() == profiles.CAP
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_capped_models_have_one_step_and_one_optimizer(name):
     recipe = recipes.RECIPES[name]
-    assert recipe.options["signs"] and recipe.options["separable"] and recipe.settings == recipes.SOAP
+    assert recipe.options["signs"] and recipe.settings == recipes.SOAP
+    assert recipe.options.get("turned") == 3 if name == "clutter_small" else recipe.options["separable"]
 
 
 def test_rates_of_a_rival_are_its_only_difference():

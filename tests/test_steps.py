@@ -17,7 +17,7 @@ def small():
 def test_the_last_of_the_readouts_is_the_models_answer(small, clutter):
     noisy = clutter.val.noisy[:3]
     each = steps.after_each_step(small)(noisy)
-    assert len(each) == 16
+    assert len(each) == 20
     assert np.allclose(each[-1], small(noisy), atol=1e-6) and not np.allclose(each[0], each[-1], atol=0.05)
 
 
@@ -25,9 +25,9 @@ def test_a_frame_for_the_input_and_one_for_each_step(small, clutter, tmp_path):
     path = tmp_path / "steps.gif"
     assert steps.write_steps(path, small, clutter.val.noisy) == path.stat().st_size < 500_000
     with Image.open(path) as moving:
-        assert moving.n_frames == 17
+        assert moving.n_frames == 21
         shown = []
-        for frame in (0, 16):
+        for frame in (0, 20):
             moving.seek(frame)
             shown.append(np.asarray(moving.convert("L"), float) / 255)
     side, top = 28 * steps.ZOOM, 28 * steps.ZOOM + steps.GAP
@@ -40,7 +40,7 @@ def test_the_committed_one_shows_all_steps_and_is_small():
     path = ROOT / "reports" / "steps.gif"
     assert path.stat().st_size < 500_000
     with Image.open(path) as moving:
-        assert moving.n_frames == 17 and moving.width // (28 * steps.ZOOM) == steps.NUM_SHOWN
+        assert moving.n_frames == 21 and moving.width // (28 * steps.ZOOM) == steps.NUM_SHOWN
 
 
 def test_a_model_without_steps_is_refused():

@@ -7,13 +7,13 @@ def mirrored(x):
     return layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(layers.Rescaling(-1.0)(x))])
 
 
-def column_and_row(steps, filters=16):
+def turning(steps, filters=22):
     inputs = layers.Input((28, 28, 1))
     x = layers.Conv2D(filters, 3, padding="same")(inputs)
-    column = layers.Conv2D(filters, (3, 1), padding="same")
-    row = layers.Conv2D(filters, (1, 3), padding="same")
-    for _ in range(steps):
-        x = layers.Add()([x, row(mirrored(column(mirrored(x))))])
+    row, turn = layers.Conv2D(filters, (1, 3), padding="same"), layers.Permute((2, 1, 3))
+    for number in range(steps):
+        change = turn(row(turn(mirrored(x)))) if number % 2 else row(mirrored(x))
+        x = layers.Add()([x, change])
     return keras.Model(inputs, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
 
 

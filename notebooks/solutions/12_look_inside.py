@@ -1,5 +1,5 @@
 # %% exercise 1
-answer_1 = 61
+answer_1 = 122
 
 
 # %% exercise 2
