@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 00, 03 and 11.
 #
-# **It takes** about 3 minutes in the full profile, one in the quick one.
+# **It takes** about 4 minutes in the full profile, one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).

@@ -15,7 +15,7 @@
 #
 # **You need** notebooks 03, 04 and 11.
 #
-# **It takes** about 2 minutes in the full profile, at most one in the quick one.
+# **It takes** about 3 minutes in the full profile, at most one in the quick one.
 
 # %%
 # The same in every notebook: find the course beside this file, or install it (Colab, Kaggle).
