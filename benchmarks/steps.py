@@ -59,7 +59,7 @@ After as many pictures; SOAP in batches of 16, Adam of 64.
 
 ## Long runs
 
-Attempts at more, and rivals with another optimizer or more pictures; the saved models' long runs are in notebook 13.
+Attempts at more, and rivals with another optimizer or more pictures; most saved models' long runs are in notebook 13.
 
 {}
 """

@@ -68,6 +68,13 @@ def test_readme_quotes_the_mean_of_three_seeds():
     assert told == f"{float(mean):.1f}"
 
 
+def test_readme_says_that_all_goals_are_met():
+    with open(ROOT / "reports" / "goals.csv", encoding="utf-8") as file:
+        verdicts = [row["verdict"] for row in csv.DictReader(file)]
+    assert "All seventeen [goals](reports/goals.csv) are met." in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert verdicts == ["met"] * 17
+
+
 def test_readme_compares_ours_with_project_w_as_the_cards_do():
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     small, big = (json.loads((ROOT / "models" / f"watermark_{size}.json").read_text()) for size in ("small", "big"))

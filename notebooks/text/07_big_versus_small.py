@@ -203,7 +203,7 @@ recipe |= {"augment": mixed_marks, "epochs": profile.pick(8, 1), "runs": profile
 recipe |= {"record": pairs.record | {"noise": {"marks": "0 to 30, fresh in every epoch"}}}
 
 # %% [markdown]
-# The small one has three [seeds](GLOSSARY.md#seed), the medium one has one. A third model is notebook 11's: one step, used sixteen times. Its parameters are *shared*.
+# The small one has three [seeds](GLOSSARY.md#seed), the medium one has one. A third is like notebook 11's: one step, used sixteen times. Its parameters are *shared*.
 
 # %%
 rivals = {f"project W, {size}": [load(name)] for size, name in course.items()}

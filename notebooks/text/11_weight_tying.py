@@ -177,34 +177,33 @@ Markdown(evaluation.format_table(rows, columns, f"excess; {len(clean):,} picture
 # %% [markdown]
 # No mean rises. Eight calls, for seven times the work, and small first weights gain under every seed. The others may be luck.
 #
-# **What in the step does it?** Step or optimizer (with its rate) differ, and the width, to fit the cap. *Mirrored* puts $\max(0, -x)$ beside ReLU. The [optimizers](GLOSSARY.md#optimizer) SOAP and Muon treat a kernel's numbers together; Adam takes each alone.
+# **What in the step does it?** A step is now a column of three pixels, then a row. It or the optimizer differ, and the width, to fit the cap. *Mirrored* puts $\max(0, -x)$ beside ReLU. The [optimizers](GLOSSARY.md#optimizer) SOAP and Muon treat a kernel's numbers together; Adam takes each alone.
 #
 # **Predict:** what counts: the mirror or the optimizer?
 
 # %%
-titles = {"relu_muon": "ReLU, 22 filters, Muon", "relu": "ReLU, 22 filters, SOAP"}
-titles |= {"prelu": "learned slope, 22, SOAP", "signs_muon": "mirrored, 16, Muon"}
-titles |= {"signs": "mirrored, 16, SOAP", "beside": "x beside ReLU, 16, SOAP"}
-titles["turned"] = "mirrored, 22, SOAP, picture turned"
-titles |= {"signs_row": "mirrored for the row only", "signs_column": "for the column only"}
+titles = {"relu_muon": "ReLU, 22 filters, Muon", "relu": "ReLU, 22 filters"}
+titles |= {"prelu": "learned slope, 22", "signs_muon": "mirrored, 16, Muon"}
+titles |= {"signs_row": "mirrored for the row only, 18", "signs_column": "for the column only, 18"}
+titles |= {"beside": "x and ReLU, 16", "signs": "mirrored, 16", "turned": "turned, 22, 20 steps"}
 rows, ends = [], {}
 for name, title in titles.items():
-    ends[name] = [one.scores["excess"] for one in lessons.find_runs(f"step_{name}", profile)]
-    row = {"name": title, "mean": np.mean(ends[name] or np.nan), "runs": len(ends[name])}
-    ends[name] = ends[name] or [np.nan]
+    runs = lessons.find_runs(f"step_{name}", profile)
+    ends[name] = [one.scores["excess"] for one in runs] or [np.nan]
+    row = {"name": title, "mean": np.mean(ends[name]), "runs": len(runs)}
     rows.append(row | {"lowest": min(ends[name]), "highest": max(ends[name])})
 columns = {"name": ("step", "{}"), "runs": ("runs", "{}")}
 columns |= {key: (key, "{:.4f}") for key in ("lowest", "mean", "highest")}
 mirrors = max(ends["signs"] + ends["beside"]) < min(ends["relu"])
 lessons.claim("under SOAP, both signs beat each run of ReLU", mirrors, "below", profile)
-Markdown(evaluation.format_table(rows, columns, "excess after 108,000 pictures"))
+Markdown(evaluation.format_table(rows, columns, "excess after 108,000 pictures; SOAP unless said"))
 
 # %% [markdown]
-# Under SOAP, passing both signs (*mirrored*, *beside*) gains 10 to 13 % on ReLU. Before one convolution alone, or with a learned slope, all stays inside ReLU's spread. Under Muon mirrors gain 4 %, with ReLU SOAP 3 %: inside the spread. Together: 16 %. Turning (below) adds 8 %: inside it. More in `reports/steps.md`.
+# Under SOAP, passing both signs (*mirrored*, *x and ReLU*) gains 10 to 13 % on ReLU. Before one convolution alone, or with a learned slope, all stays inside ReLU's range. Under Muon mirrors gain 3 %, with ReLU SOAP 3 %: inside the range. Together: 16 %. Turning (below) gains 8 %: ranges touch.
 #
 # ## The long run
 #
-# `clutter_signs` saw 54,000 digits twelve times, each time under a fresh garment. Each of its 16 steps mirrors 16 channels, passes a column of three pixels, mirrors again, and passes a row. Its optimizer was SOAP. `clutter_relu` has 22 filters, and Muon (each the best of three). `clutter_small` has the row alone. Every other of its 20 steps *turns* the picture first, then back: there the row is a column. One [kernel](GLOSSARY.md#kernel) fewer pays for 22 filters.
+# `clutter_signs` saw 54,000 digits twelve times, each time under a fresh garment. Each of its 16 steps mirrors 16 channels, passes the column, mirrors, and passes the row, under SOAP. `clutter_relu` has 22 filters, and Muon (each the best of three). `clutter_small` has the row alone. Every other of its 20 steps *turns* the picture first, then back: there the row is a column. One [kernel](GLOSSARY.md#kernel) fewer pays for 22 filters.
 
 
 # %%
@@ -260,7 +259,7 @@ rows.sort(key=lambda row: -row["excess"])
 Markdown(evaluation.format_table(rows, columns, f"{len(val.clean):,} validation pictures"))
 
 # %% [markdown]
-# Every seed leads all others: the U-Net (`clutter_big`) and project W's 3.28 million, too. Optimizers differed, so only the ladder tests tying. The work: `clutter_small` needs 45.8 million multiplications, 82 times the baseline's, and six tenths of the rivals'. It is small, not fast.
+# In excess and PSNR every seed leads all others: the U-Net (`clutter_big`) and project W, too. Optimizers differed, so only the ladder tests tying. The work: `clutter_small` needs 45.8 million multiplications, 81 times the baseline's, and six tenths of the rivals'. It is small, not fast.
 #
 # > **Correction.** An earlier edition had project W behind `clutter_signs`, by a poor learning rate.
 #
@@ -289,20 +288,20 @@ shown |= {f"step {n}": pictures[n - 1] for n in (1, 5, 8, 10, 15, 20) if n <= us
 figure = plots.show_images(shown | {"clean": val.clean[:5]}, val.clean[:5], pairs.label)
 
 # %% [markdown]
-# Not at first: after one step it is worse than the noisy input. No loss ever asked for a picture there. Then it improves; by step 15 four of five digits are clean.
+# Not at first: no loss ever asked for a picture there. Later it improves in pairs: a row alone sets it back (next figure). By step 15 four of five are clean.
 #
 # **Predict:** trained for 20 steps, what do the three seeds do with 40?
 
 # %%
 # Figure: PSNR by number of steps, a line for each seed: a peak at step 20, then three ways down.
 figure, axes = plt.subplots(figsize=(7, 3.4))
-ends, heights = [], iter(["top", "bottom", "center"])
+ends, at = [], iter(["top", "bottom", "center"])
 for name in seeds:
     pictures = after_each(load(name), 2 * usual).predict(val.noisy[some], 50, verbose=0)
     curve = [evaluation.psnr(one, val.clean[some]).mean() for one in pictures]
     ends.append((int(np.argmax(curve)) + 1, float(round(curve[usual - 1] - curve[-1], 1))))
     axes.plot(range(1, 2 * usual + 1), curve)
-    axes.annotate(f" seed {name[-1]}: {curve[-1]:.1f} dB", (2 * usual, curve[-1]), va=next(heights))
+    axes.annotate(f" seed {name[-1]}: {curve[-1]:.1f} dB", (2 * usual, curve[-1]), va=next(at))
 axes.axvline(usual, color="0.4", linestyle=":")
 axes.annotate(f"{usual}: as trained ", (usual, curve[0]), ha="right")
 axes.set(xlabel="steps", ylabel="mean PSNR (dB)", xlim=(1, 2.7 * usual))
@@ -311,7 +310,7 @@ told = f"(best, lost): {ends}"
 lessons.claim("each is best at 20, and loses over 5 dB by 40", stops, told, profile)
 
 # %% [markdown]
-# All are best at step 20, where training stopped. (Odd steps lag by a column.) With 40, seeds differ by 8 dB: nothing held them.
+# All are best at step 20, where training stopped. With 40, seeds differ by 8 dB: nothing held them.
 #
 # > **Correction.** An earlier edition said that twice as many steps "cost everything". It had looked at one seed.
 #
@@ -358,7 +357,7 @@ def is_clutter_small(model):
 
 
 hint = "Make the row before the loop. layers.Concatenate mirrors, the ReLU of x first; "
-hint += "layers.Rescaling(-1.0) turns the sign. Which steps turn the picture, if the first does not?"
+hint += "layers.Rescaling(-1.0) turns the sign. Does the first step turn the picture?"
 lessons.check(lambda: turning(usual), is_clutter_small, hint)
 
 # %% [markdown]

@@ -104,7 +104,7 @@ for (name, place), (kernel, bias) in zip(at.items(), weights, strict=True):
 _ = poster.axis([-2, 156, 90, -8]), poster.axis("off")
 
 # %% [markdown]
-# The row has seven eighths of all. Its middle pixel's diagonals pull each channel to 0.
+# The row has seven eighths of all. Its middle pixel's diagonals pull most channels to 0.
 #
 # ## What passes through
 #
@@ -151,11 +151,11 @@ _ = top.axis([-0.5, len(maps) - 0.5, 3.5, -0.5]), top.set_axis_off()
 figure.tight_layout()
 
 # %% [markdown]
-# It hardly does: only the last steps forget a little. (Input less digit is garment.)
+# Hardly: only the last steps forget a little. (Input less digit is garment.)
 #
 # ## How far does it see?
 #
-# Each row adds a pixel on each side, a turned one above and below. After $t$ steps, an answer sees $t / 2 + 2$ pixels far, with first and last convolution. `GradientTape` tells by gradients how much each input pixel changes the answer's middle.
+# Each row adds a pixel on each side, a turned one above and below. After $t$ steps, an answer sees $t / 2 + 2$ pixels far (rounded up), with first and last convolution. `GradientTape` tells by gradients how much each input pixel changes the answer's middle.
 #
 # **Predict:** does it use all that it can see?
 
@@ -170,9 +170,8 @@ figure, panels = plt.subplots(1, len(middles), figsize=(10, 2.5))
 for n, (panel, middle) in enumerate(zip(panels, middles, strict=True)):
     pull = np.abs(tape.gradient(middle, wide)).mean(axis=(0, 3))
     inner = np.searchsorted([pull[away <= r].sum() for r in range(23)], 0.9 * pull.sum())
-    far = (every * n + 1) // 2 + 2  # the first step is a row
-    found.append((far, int(away[pull > 0].max()), int(inner)))
-    for radius, colour in ((inner, "w"), (far, "C1")):
+    found.append(((every * n + 5) // 2, int(away[pull > 0].max()), int(inner)))  # rows first
+    for radius, colour in ((inner, "w"), (found[-1][0], "C1")):
         panel.contour(away, [radius + 0.5], colors=colour, linewidths=1)
     panel.imshow(np.log10(pull + 1e-9), "magma", interpolation="none")
     panel.set(title=f"{every * n} steps", xticks=[], yticks=[])

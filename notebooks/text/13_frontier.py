@@ -101,7 +101,7 @@ rows.append({"name": f"small, mean of {len(ours)}", "soap": np.mean(ours or np.n
 Markdown(evaluation.format_table(rows, columns, "excess, 6,000 validation pictures, one run each"))
 
 # %% [markdown]
-# The best rate beats the worst by 31 and 18 %; the U-Net learns nothing beyond .006. SOAP, in smaller batches, gains `medium` 29 % and `big` 28 %; project W's kernels are too large for it. Long runs have the best of their row, but `big` kept Adam (see the end). `signs`, with half or twice its rate: .0090, .0080 (`reports/steps.md`).
+# The best rate beats the worst by 31 and 18 %; the U-Net learns nothing beyond .006. SOAP, in smaller batches, gains `medium` 29 % and `big` 28 %; project W's kernels are too large for it. Long runs have the best of their row, but `big` kept Adam (see the end). `signs`, with half, its own, and twice its rate: .0090, .0082, .0080.
 #
 # ## Measure
 #
@@ -137,6 +137,7 @@ brief |= {name: f"{name}_soap" for name in (ALIKE[2], "clutter_big")}
 for name, recipe in brief.items():
     brief[name] = [run.scores["excess"] for run in lessons.find_runs(recipe, profile)]
 brief = {name: values for name, values in brief.items() if values}  # the course has them
+costs = {"parameters": size, "multiplications (million)": work}
 
 # %% [markdown]
 # Above, short trainings with one recipe: SOAP, batches of 16. Below, the long ones, hollow where the recipe is another. Bars reach from the lowest seed to the highest.
@@ -146,7 +147,6 @@ brief = {name: values for name, values in brief.items() if values}  # the course
 # %%
 # Figure: excess against two costs, each model labelled; above short trainings, below long ones.
 figure, axes = plt.subplots(2, 2, figsize=(11, 7.6), sharex="col", sharey="row")
-costs = {"parameters": size, "multiplications (million)": work}
 away = {ALIKE[0]: (-24, 8), ALIKE[1]: (-42, -12), ALIKE[2]: (-26, -16)}
 away |= {ALIKE[3]: (-40, -3), NAMES[8]: (-2, -17)}
 for line, panel in zip(axes, (brief, each), strict=True):
@@ -162,7 +162,7 @@ for line, panel in zip(axes, (brief, each), strict=True):
         axis.margins(x=0.4, y=0.15)
 
 # %% [markdown]
-# Left, `small` stands alone; right, among the large: nothing is cheap *and* good. `medium` comes near `relu` for a seventh of the arithmetic.
+# Left, the tied ones stand apart; right, `small` is among the large. Above, the U-Net leads; below, `small`.
 #
 # ## Who is dominated?
 #
@@ -248,7 +248,7 @@ if {"clutter_small", "clutter_project_w", "clutter_big"} <= set(each):
     lessons.claim("every seed leads both U-Nets", max(ours) < min(unet), here, profile)
 
 # %% [markdown]
-# > **Correction.** An earlier edition had `signs` ahead of project W, at a learning rate of .006; at .018 it is not.
+# > **Correction.** An earlier edition had `signs` ahead of project W, at rate .006; at .018 not.
 #
 # `five` takes a row of five, 18 filters, 16 steps: all of the cap. `long` is `five`, trained twice as long.
 #
@@ -271,7 +271,7 @@ if "clutter_project_w" in points:
 Markdown(evaluation.format_table(rows, columns, "6,000 pictures to validate"))
 
 # %% [markdown]
-# Twice as many pictures help both. Each seed of `long` leads the U-Net, by little. With SOAP the U-Net leads in short runs, not long ones (Adam .0048).
+# Twice as many pictures help both. Each seed of `long` leads the U-Net's one run, by less than two U-Nets differ. With SOAP it leads `small` in short runs; in long ones it trails Adam (.0048).
 #
 # ## What the cap hides
 #
@@ -333,11 +333,12 @@ lessons.check(answer_2, lambda names: sorted(names) == ["a", "b"], hint, twins)
 # %% [markdown]
 # ### Exercise 3 (open)
 #
-# How many pictures does the bootstrap need, to tell seed 0 from seed 2 of `small`? Find the smallest multiple of `step` for which the 95 % interval of the difference excludes 0, on the first so many pictures. Answer 0 if all are too few.
+# How many pictures does the bootstrap need, to tell seed 0 from seed 2 of `small`? Find the smallest multiple of `step` for which the 95 % interval of the difference excludes 0, on the first so many pictures of `mixed`, a shuffled order. Answer 0 if all are too few.
 
 # %% tags=["exercise"]
 first, second = SEEDS[::2] if SEEDS[2] in errors else list(errors)[:2]
 step = profile.pick(25, 5)
+mixed = np.random.default_rng(2).permutation(len(val.clean))
 answer_3 = ...  # how many pictures
 
 # %% [markdown]
@@ -349,7 +350,7 @@ def is_smallest(answer):
     """Tell whether `answer` is the smallest number, give or take the luck of the draws."""
 
     def tells_apart(number):
-        some = (errors[first] - errors[second])[:number]
+        some = (errors[first] - errors[second])[mixed[:number]]
         draws = np.random.default_rng(1).integers(0, number, (1000, number))
         return np.prod(np.percentile(some[draws].mean(axis=1), (2.5, 97.5))) > 0
 

@@ -116,9 +116,7 @@ shown = [row for row in report.list_rows(tables[first]) if row["file"] != "clutt
 Markdown(evaluation.format_table(shown[:12], report.LISTED, "without clutter_square, of a lesson"))
 
 # %% [markdown]
-# `clutter_small` leads the U-Net and project W's 3.28 million (one run). `clutter_long` saw twice the pictures. Both ours are the best of three on validation, the U-Net of two.
-#
-# The cap is a condition, the gain the achievement.
+# In excess and PSNR `clutter_small` leads the U-Net and project W (one run); all read alike. `clutter_long` saw twice the pictures. Both ours are the best of three on validation, the U-Net of two.
 #
 # ## Where does `clutter_small` fail?
 #
@@ -224,7 +222,7 @@ for file, value in sorted(kept.items(), key=lambda item: -item[1]):
     print(f"{value:5.1f} dB  {file.removesuffix('.h5')}")
 
 # %% [markdown]
-# 25 to 58 dB. `occlusion_small` and `watermark_small` leave most of a clean picture alone. The four baselines redraw more.
+# 25 to 58 dB. `occlusion_small` and `watermark_small` leave most of a clean picture alone. The baselines redraw more, and so do both models of clutter.
 #
 # ## Into README and cards
 #
