@@ -167,7 +167,7 @@ def tied_denoiser(
     as in Cao et al. 2019), which can tell how strong the noise is. `signs` lets each convolution of a step see
     what ReLU drops, too: ReLU of -x beside ReLU of x (CReLU: Shang et al. 2016, arXiv 1603.05201). `residual`
     adds the output to the input instead of squashing it into [0, 1]. Without `readout_bias` the last convolution has
-    no number of its own for each channel: 18 filters with rows of five have 3,600 parameters so.
+    no bias; with `residual` it never has one.
     """
     inputs = layers.Input((None, None, channels))
     step = _shared_step(filters, steps, separable, context, signs, turned)

@@ -26,13 +26,6 @@ sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "docs" / "website")]  # what
 ABOUT = {"task": "clutter", "role": "capped", "scores": {}, "noisy_scores": {}, "limits": "none"}  # of a card
 
 
-@pytest.fixture(autouse=True)
-def _first_weights():
-    """Make the weights that a test's models begin with the same in every run."""
-    if "keras" in sys.modules:
-        sys.modules["keras"].utils.set_random_seed(0)
-
-
 @pytest.fixture(scope="session")
 def clutter():
     """Clutter pairs: 200 train, 60 val, 60 test; real digits where they can be had, else bundled ones."""

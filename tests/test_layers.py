@@ -189,12 +189,21 @@ def test_a_turned_picture_is_cut_only_where_it_is_turned_back():
         "back": (turn(row(turn(row(inputs)))), 2),
         "down twice": (turn(row(row(turn(inputs)))), 4),
         "turned": (turn(row(inputs)), None),
-        "beside itself": (layers.Add()([row(inputs), turn(inputs)]), None),
+        "added to itself": (layers.Add()([row(inputs), turn(inputs)]), None),
+        "beside itself": (layers.Conv2D(1, 3, padding="same")(layers.Concatenate()([inputs, turn(inputs)])), None),
         "channels in front": (layers.Permute((2, 3, 1))(layers.Permute((3, 1, 2))(inputs)), None),
     }
     for name, (output, margin) in far.items():
         found = reuse.survey(keras.Model(inputs, output))
-        assert bool(found.whole) == (margin is None) and (found.whole or found.margin == margin), name
+        assert (found.whole, found.margin) == ("", margin) if margin else found.whole, name
+        assert name != "turned" or found.whole.startswith("permute")
+
+
+def test_a_free_side_that_lies_across_while_it_is_pooled_sets_the_multiple():
+    turn, inputs = layers.Permute((2, 1, 3)), layers.Input((None, 28, 1))
+    pooled = layers.MaxPooling2D((1, 4))(turn(inputs))
+    found = reuse.survey(keras.Model(inputs, turn(layers.UpSampling2D((1, 4))(pooled))))
+    assert (found.whole, found.multiple) == ("", 4)
 
 
 def test_rows_of_the_turned_picture_see_as_far_down_as_across():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -34,6 +35,11 @@ def test_card_matches_the_file(path):
     assert (card["parameters"], card["trainable_parameters"]) == models.count_parameters(model)
     assert card["role"] != "capped" or card["parameters"] <= profiles.CAP
     assert card["settings"]["data"]["images"]
+    backends = re.findall(r"Keras on (\w+)", card["machine"])
+    assert card["versions"].keys() <= {"keras", "numpy", *backends}, "versions of what trained it"
+    if path.parent.name == "seeds":
+        of_best = json.loads((ROOT / "models" / f"{path.stem[:-2]}.json").read_text())
+        assert (card["role"], card["task"]) == (of_best["role"], of_best["task"])
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +95,11 @@ def test_the_first_test_images_agree_with_the_card(real_data, path):
 
 AT_MOST = [
     ("clutter_cap_baseline", "excess", 0.05),
-    ("clutter_small", "excess", 0.0065),
+    ("clutter_small", "excess", 0.0046),
     ("clutter_tiny", "excess", 0.0115),
     ("colour_medium", "mse", 0.002),
 ]
-AT_LEAST = [("clutter_small", "psnr", 30), ("occlusion_small", "psnr", 39), ("salt_pepper_small", "legibility", 0.98)]
+AT_LEAST = [("clutter_small", "psnr", 31.9), ("occlusion_small", "psnr", 39), ("salt_pepper_small", "legibility", 0.98)]
 
 
 @pytest.mark.parametrize(("name", "key", "goal"), AT_MOST)

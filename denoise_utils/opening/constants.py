@@ -122,6 +122,7 @@ def _activate(activation, x):
     return functions.WORDS[activation](x) if activation in functions.WORDS else x
 
 
+@np.errstate(all="ignore")
 def _read_constants(output, same, seen):
     """Return (the constants in a tensor, repetitions left out; their share of it); `seen` holds those read before.
 
@@ -129,8 +130,7 @@ def _read_constants(output, same, seen):
     """
     output = output.astype(np.float64)
     middle = output.mean(axis=0)
-    with np.errstate(all="ignore"):
-        spread = np.nan_to_num(np.ptp(output, axis=0), nan=np.inf)
+    spread = np.nan_to_num(np.ptp(output, axis=0), nan=np.inf)
     constant = np.zeros(middle.shape, dtype=bool)
     largest = np.nan_to_num(np.abs(middle), nan=0, posinf=np.inf).max(initial=0)
     near = spread <= same * largest  # elsewhere no slice is constant: that settles most tensors
@@ -171,20 +171,28 @@ def _find_slices(middle, spread, same, constant, near):
 
 
 def _round(values, blur, axes=None):
-    """Return numbers rounded so that those are equal which images blur into each other.
+    """Return numbers rounded so that those are equal which images blur into each other: less than two blurs apart.
 
-    Along `axes` the steps of the rounding lie around the middle of the numbers: else chance would decide, where all
-    lie near the border of two steps, which of the two each becomes.
+    Along `axes` the steps lie around the middle of the numbers: of those at a border of two, chance would decide.
     """
     mantissas, exponents = np.frexp(values)
     values = np.ldexp(np.round(mantissas * 2**DIGITS) / 2**DIGITS, exponents)
-    step = 2 * np.asarray(blur)
-    if not (step > EXACT).any():
+    if not ((step := 2 * np.asarray(blur)) > EXACT).any():
         return values
-    middle = (values.max(axis=axes, keepdims=True) + values.min(axis=axes, keepdims=True)) / 2
-    width = np.maximum(step, EXACT)
-    rounded = (np.round((values - middle) / width) + np.round(middle / width)) * width
-    return np.where(step > EXACT, rounded, values)
+    middle = sum(end(values, axis=axes, keepdims=True) for end in (np.min, np.max)) / 2
+    width = np.maximum(step, EXACT) * np.ones_like(middle)
+    rounded = np.round((values - middle) / width) * width
+    return np.where(step > EXACT, rounded + _merge(middle.ravel(), width.ravel()).reshape(middle.shape), values)
+
+
+def _merge(middles, widths):
+    """Return the middles of some slices, the widest first; one that lies within its width of another becomes that."""
+    merged, kept = np.empty_like(middles), []
+    for place in np.argsort(-widths, kind="stable"):
+        near = [one for one in kept if abs(one - middles[place]) <= widths[place]]
+        kept += [] if near else [middles[place]]
+        merged[place] = near[0] if near else middles[place]
+    return merged
 
 
 def _count_phrases(part, seen):
@@ -197,12 +205,10 @@ def _count_phrases(part, seen):
         changes = (np.diff(part, axis=axis) != 0).any(axis=others)
         part = np.compress(np.concatenate([[True], changes]), part, axis=axis)
     key = part.tobytes()
-    if key in seen:
+    row = part.ravel().tolist()
+    if key in seen or row == [0.0]:
         return 0
     seen.add(key)
-    row = part.ravel().tolist()
-    if row == [0.0]:
-        return 0
     phrases, known, phrase = 0, {}, 0
     for symbol in row:
         after = known.get((phrase, symbol))

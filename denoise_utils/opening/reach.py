@@ -35,7 +35,7 @@ def find_reach(config, shape):
     _, (end,) = walk.follow(config, [start])
     free = [number for number in (0, 1) if shape[number] is None]
     found, _ = _walk(walk.made, start, shape)
-    steps = [one.sides[number].scale.numerator for one in found.values() for number in free if one.sides]
+    steps = [side.scale.numerator for one in found.values() for side in one.sides if side.along in free]
     multiple = math.lcm(1, *steps)
     tile = tuple(multiple * (LONG // multiple + 1) if side is None else side for side in shape)
     found, whole = _walk(walk.made, start, tile)
@@ -43,7 +43,7 @@ def find_reach(config, shape):
     sides = found[end.number].sides
     cuts = [max(sides[number].left, sides[number].right) for number in free] if sides else []
     if any(side.along != number for number, side in enumerate(sides)):
-        whole = whole or "output"
+        whole = whole or next(call.config["name"] for call in reversed(walk.made) if call.kind == "Permute")
     return Reach(multiple, max(cuts, default=0), numbers, whole if free else "")
 
 

@@ -1,9 +1,25 @@
 """Make the card of a saved model: all from its run, nothing typed."""
 
 import math
+import re
 from importlib import metadata
 
 from denoise_utils.noise import TASKS
+
+
+def find_version(package):
+    """Return the version of an installed package, "none" of another."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def find_versions(machine):
+    """Return the versions of what trained on `machine`, a Run's; that of Keras alone if its backend is not here."""
+    backends = sorted(set(re.findall(r"Keras on (\w+)", machine)))
+    here = all(find_version(backend) != "none" for backend in backends)
+    return {package: find_version(package) for package in ("keras", *(backends * here), *(["numpy"] * here))}
 
 
 def describe_noise(told):
@@ -97,6 +113,6 @@ def make_card(run, *, task, role, scores, noisy_scores, limits):
         "machine": run.machine,
         "test_scores": scores,
         "noisy_input_scores": noisy_scores,
-        "versions": {p: metadata.version(p) for p in ("keras", "tensorflow", "numpy")},
+        "versions": find_versions(run.machine),
         "limits": limits,
     }

@@ -51,7 +51,7 @@ class Recipe:
 SIGNS = {"filters": 16, "steps": 16, "separable": True, "signs": True}
 # One row of three, used on the picture and, every other time, on the turned picture: so much wider, 22 features.
 TURNED = {"filters": 22, "steps": 20, "turned": 3, "signs": True}
-# The same with a row of five: 18 features, and all of the 3,600 parameters.
+# The same with a row of five: 18 features and, but for a bias of the readout, all of the 3,600 parameters.
 FIVE = {"filters": 18, "steps": 16, "turned": 5, "signs": True, "readout_bias": False}
 SEEING = SIGNS | {"filters": 15, "context": True}  # for noise whose strength differs from image to image
 PHOTOS = {"channels": 3, "residual": True}
@@ -107,12 +107,9 @@ STEPS = {
     "step_signs_half_rate": Recipe("clutter", SIGNS, settings=replace(SOAP, learning_rate=2.5e-3), epochs=2),
     "step_signs_double_rate": Recipe("clutter", SIGNS, settings=replace(SOAP, learning_rate=1e-2), epochs=2),
     "step_signs_tiny": Recipe("clutter", SIGNS | {"filters": 8}, epochs=2),
-    "step_signs_12_steps": Recipe("clutter", SIGNS | {"steps": 12}, epochs=2),
-    "step_signs_20_steps": Recipe("clutter", SIGNS | {"steps": 20}, epochs=2),
-    "step_signs_24_steps": Recipe("clutter", SIGNS | {"steps": 24}, epochs=2),
+    **{f"step_signs_{steps}_steps": Recipe("clutter", SIGNS | {"steps": steps}, epochs=2) for steps in (12, 20, 24)},
     "step_turned": Recipe("clutter", TURNED, epochs=2),
-    "step_turned_16_steps": Recipe("clutter", TURNED | {"steps": 16}, epochs=2),
-    "step_turned_28_steps": Recipe("clutter", TURNED | {"steps": 28}, epochs=2),
+    **{f"step_turned_{steps}_steps": Recipe("clutter", TURNED | {"steps": steps}, epochs=2) for steps in (16, 28)},
     "step_five": Recipe("clutter", FIVE, epochs=2),
     "step_signs_again": _variant(filters=16, again=True),
     "step_relu_again": _variant(filters=22, column="relu", row="relu", again=True),
@@ -183,9 +180,7 @@ def load_task(
     sizes = {"num_train": num_train, "num_val": num_val, "num_test": num_test, "profile": profile}
     found = noise.load_task(recipe.task, **sizes, seed=seed, noisy=noisy, **recipe.strength)
     fresh_noise = FreshNoise(recipe.task, found.record["noise"], recipe.draw, found.overlay)
-    val = found.val.noisy
-    if recipe.draw:
-        val = fresh_noise(found.val.clean, np.random.default_rng([seed, 1]))
+    val = fresh_noise(found.val.clean, np.random.default_rng([seed, 1])) if recipe.draw else found.val.noisy
     return found, val, fresh_noise
 
 

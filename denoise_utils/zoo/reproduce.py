@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from denoise_utils.measures.table import MEASURES
 from denoise_utils.profiles import Profile
 from denoise_utils.running.run_folder import Places
 from denoise_utils.running.settings import OF_ITS_DATA, Settings, fingerprint
+from denoise_utils.saved import cards
 from denoise_utils.zoo import recipes
 
 
@@ -38,7 +38,7 @@ def reproduce(path: Path, profile: Profile) -> dict:
     run = recipes.train(name, profile, **changes | {"keep": ()}, places=Places(profile.runs.parent / "reproduced"))
     new, model = run.settings.as_json(), saving.load_model(path)
     found = {"name": name, "settings": sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))}
-    found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != metadata.version(p)}
+    found["versions"] = {p: v for p, v in card.get("versions", {}).items() if v != cards.find_version(p)}
     found["machines"] = [card.get("machine"), saving.machine()]
     found |= _compare(model, run.model, recipe, profile)
     shutil.rmtree(run.folder.path)

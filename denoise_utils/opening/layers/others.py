@@ -78,8 +78,9 @@ def _concatenate(config, *shapes):
 
 
 def _see_concatenated(config, *inputs):
-    sides, _ = entry.see_nothing_beside(config, *inputs)
-    return entry.see_axis(config, entry.Seen(inputs[0].shape, sides))
+    sides, turned = entry.see_nothing_beside(config, *inputs)
+    sides, far = entry.see_axis(config, entry.Seen(inputs[0].shape, sides))
+    return sides, far or turned
 
 
 SAME = Entry({})
