@@ -99,16 +99,16 @@ def test_list_tells_states_and_minutes(long, capsys):
 
 
 def test_estimate_goes_with_the_arithmetic_of_the_nearest_model(long):
-    make_run(long, "clutter_small", 12, finished=True)
-    found = [
-        standing.find_standing(name, long) for name in ("clutter_small", "step_relu", "step_signs", "colour_small")
-    ]
-    left = standing.estimate(found)
-    relu, signs = recipes.ALL["step_relu"], recipes.ALL["step_signs"]
-    assert left["clutter_small", 0] == 0
+    make_run(long, "clutter_signs", 12, finished=True)
+    names = ("clutter_signs", "step_relu", "step_signs", "step_turned", "colour_small")
+    left = standing.estimate([standing.find_standing(name, long) for name in names])
+    relu, signs, turned = (recipes.ALL[f"step_{name}"] for name in ("relu", "signs", "turned"))
+    assert left["clutter_signs", 0] == 0
     assert left["step_signs", 0] == pytest.approx(signs.epochs * 0.5)  # the same model
     less = relu.options["filters"] ** 2 / (2 * signs.options["filters"] ** 2)
     assert left["step_relu", 0] == pytest.approx(relu.epochs * 0.5 * less)
+    more = 20 * turned.options["filters"] ** 2 / (16 * 2 * signs.options["filters"] ** 2)  # one kernel, more steps
+    assert left["step_turned", 0] == pytest.approx(turned.epochs * 0.5 * more)
     assert left["colour_small", 0] is None
 
 
