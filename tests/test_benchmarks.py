@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 
 import numpy as np
 import pytest
@@ -143,3 +144,25 @@ def test_steps_are_ranked_by_their_mean_and_tell_their_range(steps):
     runs = steps.read_runs(steps.recipes.STEPS, profiles.load_profile("full"))
     means = [np.mean(values) for values in runs.values()]
     assert len(means) > 10 and means == sorted(means)
+
+
+@pytest.mark.parametrize("name", ["speed", "grading", "strengths", "budget"])
+def test_measured_reports_are_of_the_committed_models(name):
+    lines = (ROOT / "reports" / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    found = 0
+    for row in cells:
+        stems = [cell.removesuffix(".h5") for cell in row if re.fullmatch(r"\w+_\w+(\.h5)?", cell)]
+        for path in [ROOT / "models" / f"{stem}.json" for stem in stems]:
+            assert path.is_file(), f"{path.stem} of reports/{name}.md"
+            counts = [cell.split()[0] for cell in row if re.match(r"\d[\d,]*( [A-Z]|$)", cell)]
+            assert f"{json.loads(path.read_text())['parameters']:,}" in counts, (name, row)
+            found += 1
+    assert found > 3
+
+
+def test_who_opens_what_was_tried_on_every_committed_model():
+    text = (ROOT / "reports" / "compatibility.md").read_text(encoding="utf-8")
+    tried = set(re.findall(r"^\| ([\w/.-]+\.h5) \|", text, re.M))
+    here = {path.relative_to(ROOT / "models").as_posix() for path in (ROOT / "models").rglob("*.h5")}
+    assert {name for name in here if not name.startswith("runs/")} <= tried and tried <= here
