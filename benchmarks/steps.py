@@ -12,6 +12,7 @@ from denoise_utils import evaluation, lessons, profiles
 from denoise_utils.system import files
 from denoise_utils.zoo import recipes
 
+TURNED = "both signs before a row, every other time of the turned picture"
 TITLES = {
     "step_signs": "both signs before column and row",
     "step_relu": "ReLU",
@@ -24,9 +25,9 @@ TITLES = {
     "step_signs_12_steps": "both signs",
     "step_signs_20_steps": "both signs",
     "step_signs_24_steps": "both signs",
-    "step_turned": "both signs before a row, every other time of the turned picture",
-    "step_turned_16_steps": "both signs before a row, every other time of the turned picture",
-    "step_turned_28_steps": "both signs before a row, every other time of the turned picture",
+    "step_turned": TURNED,
+    "step_turned_16_steps": TURNED,
+    "step_turned_28_steps": TURNED,
     "step_five": "both signs before a row of five, every other time of the turned picture",
     "step_signs_again": "both signs, the input's features added again at each step",
     "step_relu_again": "ReLU, the input's features added again at each step",

@@ -177,9 +177,10 @@ def _round(values, blur, axes=None):
     """
     mantissas, exponents = np.frexp(values)
     values = np.ldexp(np.round(mantissas * 2**DIGITS) / 2**DIGITS, exponents)
-    if not ((step := 2 * np.asarray(blur)) > EXACT).any():
+    step = 2 * np.asarray(blur)
+    if not (step > EXACT).any():
         return values
-    middle = sum(end(values, axis=axes, keepdims=True) for end in (np.min, np.max)) / 2
+    middle = (values.max(axis=axes, keepdims=True) + values.min(axis=axes, keepdims=True)) / 2
     width = np.maximum(step, EXACT) * np.ones_like(middle)
     rounded = np.round((values - middle) / width) * width
     return np.where(step > EXACT, rounded + _merge(middle.ravel(), width.ravel()).reshape(middle.shape), values)

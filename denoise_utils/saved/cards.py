@@ -18,8 +18,8 @@ def find_version(package):
 def find_versions(machine):
     """Return the versions of what trained on `machine`, a Run's; that of Keras alone if its backend is not here."""
     backends = sorted(set(re.findall(r"Keras on (\w+)", machine)))
-    here = all(find_version(backend) != "none" for backend in backends)
-    return {package: find_version(package) for package in ("keras", *(backends * here), *(["numpy"] * here))}
+    found = {package: find_version(package) for package in ("keras", *backends, "numpy")}
+    return {"keras": found["keras"]} if "none" in found.values() else found
 
 
 def describe_noise(told):

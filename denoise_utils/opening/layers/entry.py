@@ -32,10 +32,6 @@ class Side:
     right: int = 0
     along: int = 0
 
-    def change(self, **parts):
-        """Return the side with some of its parts changed."""
-        return replace(self, **parts)
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -88,7 +84,7 @@ def see_nothing_beside(config, *inputs):
     if any(left.scale != right.scale for one in images for left, right in zip(images[0], one, strict=True)):
         raise ValueError("inputs of different scales, which fit each other in pictures of one size only")
     merged = tuple(
-        each[0].change(left=max(one.left for one in each), right=max(one.right for one in each))
+        replace(each[0], left=max(one.left for one in each), right=max(one.right for one in each))
         for each in zip(*images, strict=True)
     )
     turned = any(one.along != side.along for sides in images for one, side in zip(sides, merged, strict=True))

@@ -1,6 +1,7 @@
 """Layers without weights that change the size or the shape of an image: poolings, resizings, edges, reshapings."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def _grow(side, times, far):
     far = far if times > 1 else 0
     length = side.length and side.length * times
     left, right = (times * (wrong + far) for wrong in (side.left, side.right))
-    return side.change(length=length, scale=side.scale / times, left=left, right=right)
+    return replace(side, length=length, scale=side.scale / times, left=left, right=right)
 
 
 def _resizing(config, shape):
@@ -80,7 +81,7 @@ def _edges(name, sign):
 def _move(side, before, after):
     """Return a Side with so many numbers more, or less, at its edges: what is added is not the picture's."""
     length = side.length and side.length + before + after
-    return side.change(length=length, left=max(side.left + before, 0), right=max(side.right + after, 0))
+    return replace(side, length=length, left=max(side.left + before, 0), right=max(side.right + after, 0))
 
 
 def _size(shape):

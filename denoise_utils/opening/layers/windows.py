@@ -1,5 +1,7 @@
 """How a window slides over a side of an image, and a transposed one spreads it: what is left, what a cut changes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from denoise_utils.opening.layers import entry
@@ -42,12 +44,12 @@ def _slide_side(side, size, stride, padding, dilation):
     scale, wide = side.scale * stride, (size - 1) * dilation + 1
     length = slide(side.length, size, stride, padding, dilation)
     if length is None:
-        return side.change(length=None, scale=scale, left=0, right=0)
+        return replace(side, scale=scale)
     added = max((length - 1) * stride + wide - side.length, 0) if padding == "same" else 0
     before = added // 2
     right = (side.length - side.right + before - wide) // stride + 1  # so many see nothing of the cut
     left = -(-(side.left + before) // stride)
-    return side.change(length=length, scale=scale, left=left, right=max(length - right, 0))
+    return replace(side, length=length, scale=scale, left=left, right=max(length - right, 0))
 
 
 def spread(side, wide, stride, same, extra):
@@ -63,11 +65,11 @@ def spread_side(side, wide, stride, same, extra):
     """Return a Side after a transposed window spread it: each number is added to as many as the window is wide."""
     scale, length = side.scale / stride, spread(side.length, wide, stride, same, extra)
     if length is None:
-        return side.change(length=None, scale=scale, left=0, right=0)
+        return replace(side, scale=scale)
     before = max((side.length - 1) * stride + wide - length, 0) // 2 if same else 0
     left = stride * (side.left - 1) + wide - before
     right = length - (stride * (side.length - side.right) - before)
-    return side.change(length=length, scale=scale, left=max(left, 0), right=max(right, 0))
+    return replace(side, length=length, scale=scale, left=max(left, 0), right=max(right, 0))
 
 
 def stretch(x, axis, side, interpolation):
